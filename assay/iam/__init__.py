@@ -1,0 +1,17 @@
+"""IAM: who may. Principals, credentials, policies, and `perform`, the one way in for every change."""
+
+from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
+from assay.iam.acts import Act, perform
+from assay.iam.authorization import Target, authorize, permitted
+
+__all__ = [
+    "ANONYMOUS",
+    "Act",
+    "Actor",
+    "Principal",
+    "PrincipalKind",
+    "Target",
+    "authorize",
+    "perform",
+    "permitted",
+]

@@ -1,0 +1,64 @@
+"""May this actor do this operation there? Asked of the statements in force, in the transaction of the act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from assay.errors import Refused, not_found
+from assay.iam.actor import Actor, PrincipalKind
+from assay.iam.authority import caller_of, compartment_path, statements_in_force
+from assay.iam.evaluate import Outcome, allows
+from assay.iam.permissions import OPERATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is acted on.
+
+    `compartment`: the compartment (OCID) in which it lies, or is to lie. `resource`: its OCID, if it has one yet.
+    `etag`: its present etag, for `if-match`. `variables`: for conditions, such as `target.repo.name`.
+    `before`: its value as audit shows it.
+    """
+
+    compartment: str
+    resource: str = ""
+    etag: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: object = None
+
+
+def outcome_of(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> Outcome:
+    """What the statements say of it, with those that decided. `now` in microseconds, for conditions on the time."""
+    return allows(
+        statements_in_force(connection, actor.tenancy),
+        caller_of(connection, actor),
+        OPERATIONS[operation],
+        compartment_path(connection, actor.tenancy, target.compartment),
+        {**target.variables, "request.operation": operation},
+        now=now,
+    )
+
+
+def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:
+    """Pass in silence, or raise Refused: the same answer for what is missing and what is not the caller's to see.
+
+    The installation itself passes: it is never a caller from outside.
+    """
+    if actor.principal.kind is not PrincipalKind.INSTALLATION and not permitted(
+        connection, actor, operation, target, now=now
+    ):
+        raise denied(operation)
+
+
+def permitted(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> bool:
+    """Whether the statements allow it; for lists that show only what one may see."""
+    if actor.principal.kind is PrincipalKind.INSTALLATION:
+        return True
+    return outcome_of(connection, actor, operation, target, now=now).allowed
+
+
+def denied(operation: str) -> Refused:
+    """The refusal: it looks like "not found", and names the operation that a statement would have to allow."""
+    refusal = not_found()
+    return Refused(refusal.message, advice=f"{refusal.advice} (The operation is {operation}.)", reason=refusal.reason)

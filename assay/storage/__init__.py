@@ -1,0 +1,23 @@
+"""Storage: rows, blobs, the outbox, jobs. Holds no rule; every room stands on it."""
+
+from assay.storage import jobs, migrations, outbox
+from assay.storage.blobs import BlobStore, FolderBlobs
+from assay.storage.database import Database, insert
+from assay.storage.pages import Page
+from assay.storage.store import Store
+from assay.storage.tables import Json, metadata, owned
+
+__all__ = [
+    "BlobStore",
+    "Database",
+    "FolderBlobs",
+    "Json",
+    "Page",
+    "Store",
+    "insert",
+    "jobs",
+    "metadata",
+    "migrations",
+    "outbox",
+    "owned",
+]

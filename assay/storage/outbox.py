@@ -1,0 +1,195 @@
+"""The outbox: facts written in the transaction of the change, delivered afterwards, at least once, in order.
+
+Order holds within an aggregate. A listener gets the row's id, which never changes, as the idempotency key of whatever
+it starts. A listener that fails is asked again, later and later; the facts behind it in the same aggregate wait.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from logging import getLogger
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from assay.clock import SECOND, Instant
+from assay.errors import AssayError
+from assay.events import Fact, decode, encode
+from assay.storage.database import Database, insert
+from assay.storage.store import Store
+from assay.storage.tables import outbox, outbox_aggregate
+
+#: A listener does bounded work; what may take longer is a job. A claim whose holder died ends after this time.
+CLAIM_SECONDS = 20
+RETRY_SECONDS_MAX = 300
+BATCH_ROWS_MAX = 64
+WORKERS = 4
+POLL_SECONDS = 1.0
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A fact as a listener gets it; `id` is the idempotency key of what the listener starts."""
+
+    id: int
+    fact: Fact
+
+
+Listener = Callable[[Delivery], None]
+
+
+def announce(connection: Connection, fact: Fact, now: Instant, *, feed_revision: int | None = None) -> int:
+    """Write a fact into the outbox of this transaction; the row's id. Held back until `feed_revision` is published."""
+    counted = insert(connection, outbox_aggregate).values(aggregate=fact.aggregate, last=1)
+    sequence = connection.execute(
+        counted.on_conflict_do_update(
+            index_elements=[outbox_aggregate.c.aggregate], set_={"last": outbox_aggregate.c.last + 1}
+        ).returning(outbox_aggregate.c.last)
+    ).scalar_one()
+    row = outbox.insert().values(
+        aggregate=fact.aggregate,
+        sequence=sequence,
+        topic=type(fact).__name__,
+        payload=encode(fact),
+        feed_revision=feed_revision,
+        time_created=now,
+    )
+    identity = connection.execute(row.returning(outbox.c.id)).scalar_one()
+    Database.wake_after_commit(connection)
+    return int(identity)
+
+
+class Dispatcher:
+    """Delivers facts right after the commit that wrote them, and after a restart those that were left.
+
+    `listeners` maps a fact class to who listens, in order; `published_revision` tells which held-back facts may go.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        listeners: Mapping[type[Fact], Sequence[Listener]],
+        published_revision: Callable[[Connection], int],
+    ) -> None:
+        self._store = store
+        self._listeners = listeners
+        self._published_revision = published_revision
+        self._wake = threading.Event()
+        self._stopping = False
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="outbox")
+        self._guard = threading.Lock()
+        self._busy: set[str] = set()
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver; on SQLite, which has one process, first free the claims of the process before."""
+        if self._store.database.is_sqlite:
+            with self._store.database.write() as connection:
+                connection.execute(update(outbox).where(outbox.c.time_delivered.is_(None)).values(claimed_until=0))
+        self._store.database.on_announcement(self._wake.set)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being delivered, then end."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pool.shutdown(wait=True)
+
+    def deliver_all(self) -> int:
+        """Deliver, in this thread, until nothing is due; how many facts went. For commands and tests."""
+        delivered = 0
+        while due := self._due():
+            done = [self._deliver(*row) for row in due]
+            delivered += sum(done)
+            if not any(done):
+                break
+        return delivered
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            try:
+                self._hand_out()
+            except AssayError as fault:
+                log.warning("outbox: cannot look for facts: %s", fault)
+
+    def _hand_out(self) -> None:
+        for identity, aggregate, topic, payload, attempts in self._due():
+            with self._guard:
+                if aggregate in self._busy or self._stopping:
+                    continue
+                self._busy.add(aggregate)
+            self._pool.submit(self._run, identity, aggregate, topic, payload, attempts)
+
+    def _run(self, identity: int, aggregate: str, topic: str, payload: str, attempts: int) -> None:
+        try:
+            self._deliver(identity, aggregate, topic, payload, attempts)
+        except AssayError as fault:
+            log.warning("outbox: %s %s of %s could not be marked: %s", topic, identity, aggregate, fault)
+        finally:
+            with self._guard:
+                self._busy.discard(aggregate)
+            # The next fact of this aggregate, if there is one, need not wait for the next poll.
+            self._wake.set()
+
+    def _due(self) -> list[tuple[int, str, str, str, int]]:
+        """The first waiting fact of each aggregate that nobody has claimed and no revision holds back."""
+        now = self._store.clock.now()
+        heads = (
+            select(func.min(outbox.c.sequence).label("sequence"), outbox.c.aggregate)
+            .where(outbox.c.time_delivered.is_(None))
+            .group_by(outbox.c.aggregate)
+            .subquery()
+        )
+        with self._store.database.read() as connection:
+            published = self._published_revision(connection)
+            rows = connection.execute(
+                select(outbox.c.id, outbox.c.aggregate, outbox.c.topic, outbox.c.payload, outbox.c.attempts)
+                .join(heads, and_(outbox.c.aggregate == heads.c.aggregate, outbox.c.sequence == heads.c.sequence))
+                .where(
+                    outbox.c.claimed_until <= now,
+                    or_(outbox.c.feed_revision.is_(None), outbox.c.feed_revision <= published),
+                )
+                .order_by(outbox.c.id)
+                .limit(BATCH_ROWS_MAX)
+            )
+            return [(row.id, row.aggregate, row.topic, row.payload, row.attempts) for row in rows]
+
+    def _deliver(self, identity: int, aggregate: str, topic: str, payload: str, attempts: int) -> bool:
+        """Claim, deliver, mark; whether it went."""
+        now = self._store.clock.now()
+        with self._store.database.write() as connection:
+            claimed = connection.execute(
+                update(outbox)
+                .where(outbox.c.id == identity, outbox.c.claimed_until <= now, outbox.c.time_delivered.is_(None))
+                .values(claimed_until=now + CLAIM_SECONDS * SECOND, attempts=attempts + 1)
+            )
+            if claimed.rowcount != 1:
+                return False
+        try:
+            fact = decode(topic, payload)
+            for listener in self._listeners.get(type(fact), ()):
+                listener(Delivery(identity, fact))
+        except Exception as fault:
+            log.warning("outbox: %s %s of %s failed: %s", topic, identity, aggregate, fault, exc_info=True)
+            self._put_off(identity, attempts, str(fault))
+            return False
+        with self._store.database.write() as connection:
+            connection.execute(
+                update(outbox).where(outbox.c.id == identity).values(time_delivered=self._store.clock.now())
+            )
+        return True
+
+    def _put_off(self, identity: int, attempts: int, error: str) -> None:
+        wait_seconds = min(2 ** min(attempts, 10), RETRY_SECONDS_MAX)
+        with self._store.database.write() as connection:
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.id == identity)
+                .values(claimed_until=self._store.clock.now() + wait_seconds * SECOND, last_error=error[:500])
+            )
