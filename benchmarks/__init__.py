@@ -1,0 +1,1 @@
+"""Measurements: `make bench NAME=<name>`; each closes with one JSON line of figures."""
