@@ -1,0 +1,152 @@
+"""The only reader of the environment and of the configuration file.
+
+Each setting has a default that works on one machine. A setting NAME is taken from the environment as ASSAY_NAME, else
+from the TOML file (`--config`, or ASSAY_CONFIG), else from its default; docs/settings.md describes them all.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from assay.clock import HOUR, MINUTE, SECOND
+from assay.errors import Refused
+from assay.secret import Secret
+
+_PREFIX = "ASSAY_"
+
+
+def _home(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / default) / "assay"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked. Durations are in microseconds here and in seconds where people write them."""
+
+    data_folder: Path = field(default_factory=lambda: _home("XDG_DATA_HOME", ".local/share"))
+    database_url: str = ""
+    jobs_url: str = ""
+    root_key_file: Path = field(default_factory=lambda: _home("XDG_CONFIG_HOME", ".config") / "root.key")
+    root_passphrase: Secret | None = None
+    realm: str = "oc1"
+    region: str = "local"
+    host: str = "127.0.0.1"
+    port: int = 5080
+    admission_host: str = "127.0.0.1"
+    admission_port: int = 5443
+    #: The address people and clients use, scheme included; names signatures. Empty: http://HOST:PORT.
+    external_url: str = ""
+    #: Further HOST[:PORT] under which clusters may name this registry.
+    registry_aliases: tuple[str, ...] = ()
+    #: Names in the admission server's certificate, beside `admission_host`.
+    admission_names: tuple[str, ...] = ()
+    admission_certificate_file: Path | None = None
+    admission_key_file: Path | None = None
+    feed_address: str = "https://osv-vulnerabilities.storage.googleapis.com"
+    feed_ecosystems: tuple[str, ...] = ("Debian", "Ubuntu", "Alpine", "PyPI", "npm")
+    feed_interval: int = HOUR
+    #: A feed whose last good run is older than this is stale, and says so.
+    feed_stale_after: int = 6 * HOUR
+    readers: int = 2
+    unrated_counts_as: str = "medium"
+    session_lifetime: int = 12 * HOUR
+    registry_token_lifetime: int = 5 * MINUTE
+    worker_name: str = ""
+    log_format: str = "text"
+
+    def __post_init__(self) -> None:
+        for name in ("port", "admission_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise Refused(f"{name} is {getattr(self, name)}.", advice="Use a port from 1 to 65535.")
+        if self.feed_interval < SECOND:
+            raise Refused("feed_interval is below one second.", advice="Give seconds, such as 3600.")
+        if self.unrated_counts_as not in ("critical", "high", "medium", "low"):
+            raise Refused(
+                f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
+            )
+        if self.log_format not in ("text", "json"):
+            raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
+
+    @property
+    def database(self) -> str:
+        """The database's URL; by default a file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'assay.db'}"
+
+    @property
+    def jobs_database(self) -> str:
+        """The task engine's own database: beside ours, never in it."""
+        if self.jobs_url:
+            return self.jobs_url
+        if self.database.startswith("sqlite"):
+            return f"sqlite:///{self.data_folder / 'jobs.db'}"
+        return f"{self.database}_jobs"
+
+    @property
+    def url(self) -> str:
+        """Where people and clients reach this server."""
+        return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def registry_host(self) -> str:
+        """The HOST[:PORT] of image references."""
+        return self.url.partition("://")[2]
+
+
+def read(config_file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """The settings from `given` (command-line options), the environment and the file, in this order of precedence.
+
+    Errors: Refused for a file that does not read, an unknown name (with the nearest known one), a value that is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    if config_file is None and environment.get(f"{_PREFIX}CONFIG"):
+        config_file = Path(environment[f"{_PREFIX}CONFIG"])
+    written: dict[str, Any] = _file(config_file) if config_file else {}
+    known = {setting.name: setting for setting in fields(Settings)}
+    for variable, value in environment.items():
+        name = variable.removeprefix(_PREFIX).lower()
+        if variable.startswith(_PREFIX) and name in known:
+            written[name] = value
+    written |= {name: value for name, value in given.items() if value is not None}
+    for name in written:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise Refused(
+                f"There is no setting {name!r}.",
+                advice=f"Did you mean {near[0]!r}?" if near else "See docs/settings.md.",
+            )
+    return Settings(**{name: _value(name, str(known[name].type), value) for name, value in written.items()})
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as fault:
+        raise Refused(f"The configuration file {path} cannot be read: {fault.strerror}.") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise Refused(f"The configuration file {path} is not TOML: {fault}.") from fault
+
+
+def _value(name: str, kind: str, value: Any) -> Any:
+    """`value` as the field's type wants it."""
+    if "tuple" in kind:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else tuple(value)
+        )
+    if "Path" in kind:
+        return Path(value).expanduser()
+    if "Secret" in kind:
+        return value if isinstance(value, Secret) else Secret(str(value))
+    if "int" in kind:
+        try:
+            number = int(value)
+        except ValueError as fault:
+            raise Refused(f"{name} is {value!r}, not a whole number.") from fault
+        return number * SECOND if name in _IN_SECONDS else number
+    return str(value)
+
+
+_IN_SECONDS = {"feed_interval", "feed_stale_after", "session_lifetime", "registry_token_lifetime"}

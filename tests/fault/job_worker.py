@@ -1,0 +1,37 @@
+"""A worker process for the tests of the jobs port: job_worker.py DATABASE ENGINE EXECUTOR LOG [KEY SECONDS]."""
+
+import sys
+import time
+from pathlib import Path
+
+from assay.clock import Site, SystemClock
+from assay.secret import Secret
+from assay.storage import Database, Store
+from assay.storage.dbos_jobs import DbosJobs
+from assay.storage.jobs import Arguments
+
+
+def main() -> None:
+    database, engine, executor, log = sys.argv[1:5]
+    store = Store(Database(database), SystemClock(), Site("oc1", "local"), Secret("k"))
+
+    def handle(arguments: Arguments) -> None:
+        with Path(log).open("a") as lines:
+            lines.write(f"{executor} began\n")
+        if arguments.get("fails"):
+            raise ValueError("it never works")
+        time.sleep(float(arguments["seconds"]) if executor == "first" else 0)
+        with Path(log).open("a") as lines:
+            lines.write(f"{executor} ended\n")
+
+    jobs = DbosJobs(store, engine, executor)
+    jobs.start({"test": handle})
+    if len(sys.argv) > 5:
+        jobs.enqueue("test", sys.argv[5], {"seconds": sys.argv[6], "fails": int(len(sys.argv) > 7)})
+    print("ready", flush=True)
+    sys.stdin.read()
+    jobs.stop()
+
+
+if __name__ == "__main__":
+    main()
