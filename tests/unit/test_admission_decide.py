@@ -1,0 +1,173 @@
+"""The decision about one image. Expected texts are those of the console's design, section 9; cases are numbered as in
+the list of attacks that the reference keeps (signing-and-admission 2.8)."""
+
+import pytest
+
+from assay.admission.decide import (
+    Because,
+    Candidate,
+    ImageDecision,
+    PlatformImage,
+    SignatureFound,
+    Standing,
+    Trustee,
+    bad_reference,
+    decide,
+    denial_message,
+    foreign,
+    not_checked,
+    pinned,
+    unknown_image,
+)
+from assay.admission.policy import ImagePolicy
+from assay.clock import Ocid
+from assay.errors import Reason, Refused, Unavailable
+from assay.oci import Digest, Reference
+
+KEY = Ocid("ocid1.key.oc1.local.v1." + "a" * 60)
+OTHER = Ocid("ocid1.key.oc1.local.v1." + "b" * 60)
+IMAGE = Digest("sha256:" + "6bcb001153cc" + "0" * 52)
+ARM = Digest("sha256:" + "1" * 64)
+AMD = Digest("sha256:" + "2" * 64)
+POLICY = ImagePolicy(enabled=True, keys=(KEY,))
+PROD = Trustee("prod-eu", "cluster", "ocid1.cluster.oc1.local." + "c" * 60, ("release-signing",))
+PLAIN = Candidate("payments/api", "2.14.1", IMAGE)
+INDEX = Candidate(
+    "payments/api",
+    "2.14.1",
+    IMAGE,
+    platforms=(PlatformImage(AMD, "linux/amd64"), PlatformImage(ARM, "linux/arm64")),
+)
+
+
+def signature(
+    digest: Digest = IMAGE,
+    key: Ocid = KEY,
+    name: str = "release-signing",
+    standing: Standing = Standing.VERIFIED,
+    detail: str = "",
+) -> SignatureFound:
+    return SignatureFound(digest, str(key), name, "1", standing, detail)
+
+
+def test_an_image_signed_by_a_trusted_key_is_allowed_and_its_digest_is_given() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [signature()])
+    assert decision.allowed
+    assert decision.digest == IMAGE
+
+
+def test_any_one_of_five_keys_is_enough() -> None:
+    keys = tuple(Ocid(f"ocid1.key.oc1.local.v1.{letter * 60}") for letter in "cdefa")
+    assert decide(ImagePolicy(enabled=True, keys=keys), PROD, PLAIN, [signature(key=keys[-1])]).allowed
+
+
+def test_an_unsigned_image_is_denied_as_not_signed() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [])
+    assert (decision.because, decision.reason) == (Because.NOT_SIGNED, "not signed")
+    assert decision.fix == "Whoever may use a key that prod-eu trusts (release-signing) can sign it"
+
+
+def test_case_18_a_signature_by_a_key_that_only_another_cluster_trusts_is_not_enough() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [signature(key=OTHER, name="lab")])
+    assert decision.because is Because.OTHER_KEY
+    assert decision.reason == "signed only by lab, which prod-eu does not trust"
+
+
+def test_case_19_a_signature_by_a_disabled_key_is_denied_with_what_happened_to_the_key() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [signature(standing=Standing.KEY_UNUSABLE, detail="disabled 14 May")])
+    assert decision.because is Because.KEY_UNUSABLE
+    assert decision.reason == "signed by release-signing version 1, disabled 14 May"
+
+
+def test_case_20_another_version_of_the_key_that_verifies_is_enough() -> None:
+    found = [signature(standing=Standing.KEY_UNUSABLE, detail="disabled"), signature()]
+    assert decide(POLICY, PROD, PLAIN, found).allowed
+
+
+def test_case_15_a_signature_of_another_image_is_denied_as_such() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [signature(standing=Standing.OTHER_IMAGE)])
+    assert decision.because is Because.OTHER_IMAGE
+    assert decision.reason == "its signature belongs to another image"
+
+
+def test_a_signature_on_another_digest_counts_for_nothing() -> None:
+    assert decide(POLICY, PROD, PLAIN, [signature(digest=ARM)]).because is Because.NOT_SIGNED
+
+
+def test_case_10_an_index_whose_platform_is_not_signed_is_denied() -> None:
+    decision = decide(POLICY, PROD, INDEX, [signature(), signature(AMD)])
+    assert decision.because is Because.NOT_SIGNED
+    assert decision.reason == "its platform linux/arm64 (sha256:111111111111…): not signed"
+
+
+def test_case_11_an_index_that_is_not_signed_itself_is_denied_though_its_platforms_are() -> None:
+    decision = decide(POLICY, PROD, INDEX, [signature(AMD), signature(ARM)])
+    assert decision.because is Because.NOT_SIGNED
+    assert decision.reason == "not signed"
+
+
+def test_an_index_signed_on_itself_and_every_platform_is_allowed() -> None:
+    assert decide(POLICY, PROD, INDEX, [signature(), signature(AMD), signature(ARM)]).allowed
+
+
+def test_a_policy_that_is_enabled_without_a_key_denies_what_is_signed() -> None:
+    decision = decide(ImagePolicy(enabled=True), PROD, PLAIN, [signature()])
+    assert decision.because is Because.NO_KEYS
+    assert decision.reason == "the image verification policy of prod-eu is enabled and lists no key"
+
+
+def test_case_09_the_digest_decides_where_the_tag_names_another_image_and_the_user_is_warned() -> None:
+    moved = Candidate("payments/api", "2.14.1", IMAGE, tag_digest=ARM)
+    decision = decide(POLICY, PROD, moved, [signature()])
+    assert decision.allowed
+    assert decision.warning == "tag 2.14.1 of payments/api now names sha256:111111111111…; the digest decides"
+
+
+def test_a_tag_that_still_names_the_digest_gives_no_warning() -> None:
+    assert decide(POLICY, PROD, Candidate("a", "1", IMAGE, tag_digest=IMAGE), [signature()]).warning == ""
+
+
+def test_a_pinned_reference_keeps_host_and_tag() -> None:
+    assert pinned(Reference.parse("r.example:5000/acme/a:1"), IMAGE) == f"r.example:5000/acme/a:1@{IMAGE}"
+    assert pinned(Reference.parse("r.example/acme/a"), IMAGE) == f"r.example/acme/a:latest@{IMAGE}"
+
+
+def test_the_other_denials_say_why_in_words() -> None:
+    assert foreign("", "nginx").reason == "registry docker.io is not on the list"
+    assert foreign("quay.io", "x").reason == "registry quay.io is not on the list"
+    assert not_checked("The database was busy.", "x").reason == "could not be checked: The database was busy"
+    missing = unknown_image(PROD, "x")
+    assert missing.reason == "there is no such image that prod-eu may read"
+    assert f"read repos in tenancy where request.user.id='{PROD.ocid}'" in missing.fix
+    with pytest.raises(Refused) as fault:
+        Reference.parse("r.example/Bad")
+    assert bad_reference(fault.value, "x").reason == "'Bad' is not a repository name"
+    assert not_checked(str(Unavailable("gone", advice="wait")), "x").because is Because.NOT_CHECKED
+
+
+def test_a_denial_names_container_image_digest_reason_who_can_do_what_and_where() -> None:
+    denial = decide(POLICY, PROD, PLAIN, [])
+    assert denial_message([('container "api"', denial)], "https://assay.example/d/01J3HQ2V6Y") == (
+        'container "api" uses payments/api:2.14.1 (sha256:6bcb001153cc…): not signed. '
+        "Whoever may use a key that prod-eu trusts (release-signing) can sign it: https://assay.example/d/01J3HQ2V6Y"
+    )
+
+
+def test_case_46_many_denials_are_one_message_with_the_first_three() -> None:
+    denials = [
+        (f'container "c{n}"', ImageDecision(f"a:{n}", Because.NOT_SIGNED, "not signed", "Ann")) for n in range(99)
+    ]
+    message = denial_message(denials, "")
+    assert message.startswith('container "c0" uses a:0: not signed; container "c1"')
+    assert message.endswith("; and 96 more images are denied. Ann")
+
+
+def test_a_policy_lists_at_most_five_different_keys() -> None:
+    six = tuple(Ocid(f"ocid1.key.oc1.local.v1.{letter * 60}") for letter in "abcdef")
+    with pytest.raises(Refused) as refusal:
+        ImagePolicy(enabled=True, keys=six)
+    assert refusal.value.reason is Reason.LIMIT_EXCEEDED
+    with pytest.raises(Refused, match="twice"):
+        ImagePolicy(enabled=True, keys=(KEY, KEY))
+    with pytest.raises(Refused, match="not the OCID of a master"):
+        ImagePolicy(enabled=True, keys=(Ocid("ocid1.vault.oc1.local.v1." + "a" * 60),))
