@@ -1,9 +1,8 @@
 """Storage: rows, blobs, the outbox, jobs. Holds no rule; every room stands on it."""
 
-from assay.storage import jobs, migrations, outbox
+from assay.storage import jobs, migrations, outbox, pages
 from assay.storage.blobs import BlobStore, FolderBlobs
 from assay.storage.database import Database, insert
-from assay.storage.pages import Page
 from assay.storage.store import Store
 from assay.storage.tables import Json, metadata, owned
 
@@ -12,7 +11,6 @@ __all__ = [
     "Database",
     "FolderBlobs",
     "Json",
-    "Page",
     "Store",
     "insert",
     "jobs",
@@ -20,4 +18,5 @@ __all__ = [
     "migrations",
     "outbox",
     "owned",
+    "pages",
 ]
