@@ -1,4 +1,4 @@
-"""Build a small real image: old Python packages, and a few Debian packages recorded as distroless images record them."""
+"""Build a small real image: old Python packages, and Debian packages recorded as distroless images record them."""
 
 import gzip
 import hashlib

@@ -1,0 +1,192 @@
+"""What every operation of the API door shares: reading the request, calling the verb, writing the reply.
+
+An operation is a row: method, path, name, and a function from a `Call` to a `Reply`. Wire rules: oci-api 1.3 (headers) and
+1.5 (errors and shapes).
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from assay.app import App
+from assay.errors import ANSWERS, AssayError, Reason, Refused
+from assay.iam import Actor
+from assay.oci import strict_json
+
+BODY_BYTES_MAX = 1 << 20
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,32}(?:/[A-Za-z0-9_-]{1,32}){0,2}")
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, read and checked: who, the path's and the query's parameters, the JSON body."""
+
+    app: App
+    actor: Actor
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Mapping[str, Any]
+    if_match: str | None
+    retry_token: str | None
+
+    def needed(self, name: str) -> str:
+        """A query parameter that must be there. Errors: Refused (MISSING_PARAMETER)."""
+        return self.query.get(name) or _missing(name)
+
+    def field(self, name: str, kind: type, default: Any = ...) -> Any:
+        """A member of the body, of the type `kind`; without a default it must be there."""
+        value = self.body.get(name)
+        if value is None:
+            return _missing(name) if default is ... else default
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as fault:
+            raise Refused(f"{name}: {fault}.") from fault
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean query parameter, or None."""
+        return {"true": True, "false": False}.get(self.query.get(name, "").lower())
+
+    @property
+    def limit(self) -> int | None:
+        """The page size asked for."""
+        text = self.query.get("limit")
+        if text is None:
+            return None
+        if not text.isdecimal():
+            raise Refused(f"limit is {text[:20]!r}.", advice="Use a whole number.")
+        return int(text)
+
+    @property
+    def page(self) -> str | None:
+        """The page token, or None."""
+        return self.query.get("page") or None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an operation answers: a JSON value or nothing, and the headers that carry meaning."""
+
+    body: Any = None
+    status: int = 200
+    etag: str = ""
+    next_page: str = ""
+    work_request: str = ""
+    text: str = ""
+
+
+Operation = Callable[[Call], Reply]
+Authenticate = Callable[[App, Request, bytes], Actor]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation of the API: `name` is the operation's name in the permission table's sense."""
+
+    method: str
+    path: str
+    name: str
+    run: Operation
+
+
+def starlette_routes(app: App, rows: tuple[Row, ...], authenticate: Authenticate) -> list[Route]:
+    """The rows as routes; an unknown method on a known path answers 405 by itself."""
+    return [Route(row.path, _endpoint(app, row, authenticate), methods=[row.method], name=row.name) for row in rows]
+
+
+def _endpoint(app: App, row: Row, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        request_id = _request_id(request)
+        try:
+            body = await _body(request)
+            reply = await anyio.to_thread.run_sync(_run, app, row, authenticate, request, body, request_id)
+        except AssayError as fault:
+            return error_response(fault, request_id)
+        except Exception:
+            log.exception("%s failed (request %s)", row.name, request_id)
+            return error_response(
+                AssayError("The server made a mistake; nothing was changed.", reason=Reason.INTERNAL), request_id
+            )
+        return _response(reply, request_id)
+
+    return endpoint
+
+
+def _run(
+    app: App, row: Row, authenticate: Authenticate, request: Request, body: bytes, request_id: str
+) -> Reply:
+    actor = authenticate(app, request, body)
+    call = Call(
+        app=app,
+        actor=Actor(actor.principal, actor.tenancy, actor.address, request_id),
+        path=request.path_params,
+        query=dict(request.query_params),
+        body=_object(body),
+        if_match=request.headers.get("if-match"),
+        retry_token=request.headers.get("opc-retry-token"),
+    )
+    return row.run(call)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise Refused(f"The body is larger than {BODY_BYTES_MAX} bytes.", reason=Reason.TOO_LARGE)
+    return bytes(body)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    if not body.strip():
+        return {}
+    value = strict_json(body, size_max=BODY_BYTES_MAX, what="body")
+    if not isinstance(value, dict):
+        raise Refused("The body is not a JSON object.", reason=Reason.UNPARSABLE)
+    return value
+
+
+def error_response(fault: AssayError, request_id: str) -> Response:
+    """`{"code", "message"}` with the status of the one answer table."""
+    answer = ANSWERS[fault.reason]
+    body = msgspec.json.encode({"code": answer.oci_code, "message": str(fault)})
+    headers = {"opc-request-id": request_id}
+    if answer.status in (429, 503):
+        headers["retry-after"] = "1"
+    return Response(body, answer.status, headers, "application/json")
+
+
+def _response(reply: Reply, request_id: str) -> Response:
+    headers = {"opc-request-id": request_id}
+    for name, value in (
+        ("etag", reply.etag),
+        ("opc-next-page", reply.next_page),
+        ("opc-work-request-id", reply.work_request),
+    ):
+        if value:
+            headers[name] = value
+    if reply.text:
+        return Response(reply.text, reply.status, headers, "text/plain; charset=utf-8")
+    if reply.body is None:
+        return Response(b"", 204 if reply.status == 200 else reply.status, headers)
+    return Response(msgspec.json.encode(reply.body), reply.status, headers, "application/json")
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("opc-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).upper()
+
+
+def _missing(name: str) -> Any:
+    raise Refused(f"{name} is missing.", advice=f"Give {name}.", reason=Reason.MISSING_PARAMETER)
