@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from assay.errors import Refused, not_found
+from assay.iam import authority
 from assay.iam.actor import Actor, PrincipalKind
-from assay.iam.authority import caller_of, compartment_path, statements_in_force
-from assay.iam.evaluate import Outcome, allows
-from assay.iam.permissions import OPERATIONS
+from assay.iam.evaluate import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +29,7 @@ class Target:
 
 def outcome_of(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> Outcome:
     """What the statements say of it, with those that decided. `now` in microseconds, for conditions on the time."""
-    return allows(
-        statements_in_force(connection, actor.tenancy),
-        caller_of(connection, actor),
-        OPERATIONS[operation],
-        compartment_path(connection, actor.tenancy, target.compartment),
-        {**target.variables, "request.operation": operation},
-        now=now,
-    )
+    return authority.outcome(connection, actor, operation, target.compartment, target.variables, now=now)
 
 
 def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:

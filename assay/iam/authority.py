@@ -1,0 +1,120 @@
+"""What `authorize` asks of the database: who calls, where the target lies, and the statements that could speak of it.
+
+Statements are found by whom they name and for which resource type: a thousand that speak of others cost nothing.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from assay.errors import Corrupt, Refused
+from assay.iam.actor import Actor, PrincipalKind
+from assay.iam.evaluate import BoundStatement, Caller, Outcome, allows, permissions_of
+from assay.iam.permissions import ALL_RESOURCES, OPERATIONS, TYPE_OF_PERMISSION
+from assay.iam.records import authority as records
+from assay.iam.statements import parse
+from assay.iam.syntax import Statement, SubjectKind
+
+EVERY_TYPE = "*"
+
+_OWN_CREDENTIALS = (
+    "'GetUser', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys', 'UploadApiKey', 'DeleteApiKey',"
+    " 'ListAuthTokens', 'CreateAuthToken', 'UpdateAuthToken', 'DeleteAuthToken'"
+)
+
+#: What holds in every tenancy, as statements like any other (oci-api 4.5): people look after their own credentials,
+#: and a cluster asks admission in its own name.
+BUILT_IN = (
+    (
+        "allow any-user to manage users in tenancy where all {request.user.id = target.user.id,"
+        f" request.operation in ({_OWN_CREDENTIALS})}}"
+    ),
+    (
+        "allow any-user to {CLUSTER_JOIN} in tenancy where all {request.principal.type = 'cluster',"
+        " request.principal.id = target.cluster.id}"
+    ),
+)
+
+
+def outcome(
+    connection: Connection,
+    actor: Actor,
+    operation: str,
+    compartment: str,
+    variables: Mapping[str, str],
+    *,
+    now: int,
+) -> Outcome:
+    """What the statements in force say of `actor` doing `operation` on a target in `compartment`.
+
+    `now` in microseconds. Errors: KeyError for an operation that has no row in the table, which is a fault of the program.
+    """
+    row = OPERATIONS[operation]
+    caller = caller_of(connection, actor)
+    place = records.place_of(connection, actor.tenancy, compartment)
+    return allows(
+        statements_for(connection, actor.tenancy, caller, row.permissions),
+        caller,
+        row,
+        place.path,
+        {**variables, "target.compartment.name": place.name},
+        now=now,
+    )
+
+
+def caller_of(connection: Connection, actor: Actor) -> Caller:
+    """Whom statements are matched against. A user who is no longer active is nobody: anonymous, in no group."""
+    principal = actor.principal
+    region = records.region(connection)
+    if principal.kind is not PrincipalKind.USER:
+        return Caller(principal.kind, principal.name, principal.ocid, region=region)
+    groups = records.groups_of(connection, actor.tenancy, principal.ocid)
+    if groups is None:
+        return Caller(PrincipalKind.ANONYMOUS, principal.name, region=region)
+    return Caller(principal.kind, principal.name, principal.ocid, groups, region)
+
+
+def statements_for(
+    connection: Connection, tenancy: str, caller: Caller, permissions: frozenset[str]
+) -> tuple[BoundStatement, ...]:
+    """The statements of a tenancy that name the caller and could grant one of `permissions`; those built in first."""
+    types = {TYPE_OF_PERMISSION[permission] for permission in permissions} | {EVERY_TYPE}
+    found = records.statements(connection, tenancy, _keys_of_caller(caller), types)
+    return (*built_in(tenancy), *map(_bound, found))
+
+
+def built_in(tenancy: str) -> tuple[BoundStatement, ...]:
+    """The statements that hold in every tenancy, as they stand in this one."""
+    return tuple(BoundStatement(parse(text), tenancy, text, position=place) for place, text in enumerate(BUILT_IN, 1))
+
+
+def grants_of(statement: Statement) -> set[tuple[str, str]]:
+    """The (subject, resource type) pairs under which a bound statement is found."""
+    grant = statement.grant
+    if grant.resource_type == ALL_RESOURCES:
+        types = {EVERY_TYPE}
+    else:
+        types = {TYPE_OF_PERMISSION[permission] for permission in permissions_of(grant)}
+    return {(subject, kind) for subject in _keys_of_subject(statement) for kind in types}
+
+
+def _bound(row: records.StoredStatement) -> BoundStatement:
+    try:
+        return BoundStatement(parse(row.bound), row.compartment, row.text, row.policy, row.position)
+    except Refused as fault:
+        raise Corrupt(f"Statement {row.position} of the policy {row.policy} does not read: {fault.message}") from fault
+
+
+def _keys_of_caller(caller: Caller) -> set[str]:
+    if caller.kind is PrincipalKind.SERVICE:
+        return {f"{SubjectKind.SERVICE}/{caller.name}"}
+    if caller.kind in (PrincipalKind.USER, PrincipalKind.CLUSTER):
+        return {SubjectKind.ANY_USER.value, *(f"{SubjectKind.GROUP}/{group}" for group in caller.groups)}
+    return set()
+
+
+def _keys_of_subject(statement: Statement) -> set[str]:
+    subject = statement.subject
+    if subject.kind is SubjectKind.ANY_USER:
+        return {subject.kind.value}
+    return {f"{subject.kind}/{named.ocid or named.name}" for named in subject.names}

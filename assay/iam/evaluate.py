@@ -1,0 +1,215 @@
+"""May this caller do this, here? The pure rule of the policy language (oci-api 4.5): default deny, statements only add.
+
+An operation needs permissions; each must be granted by some statement, not all by the same one. A statement grants a
+permission if it names the caller, reaches the compartment, holds the permission, and its condition is true for it.
+Comparisons ignore case, as OCI's do. A variable that the request doesn't have makes its comparison false, also `!=`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from assay.clock import Instant, rfc3339
+from assay.errors import Refused
+from assay.iam.actor import PrincipalKind
+from assay.iam.permissions import TYPE_OF_PERMISSION, Operation, Verb, granted, least_verb
+from assay.iam.statements import timestamp
+from assay.iam.syntax import (
+    Combination,
+    Comparison,
+    Condition,
+    Grant,
+    Operator,
+    Statement,
+    SubjectKind,
+    Value,
+    ValueKind,
+)
+from assay.iam.variables import UTC_TIMESTAMP
+
+
+@dataclass(frozen=True)
+class BoundStatement:
+    """A statement in force: names replaced by OCIDs, and where its policy is attached.
+
+    `text` is as written, `policy` the OCID of its policy (empty for what holds in every tenancy), `position` its place
+    there, from 1. Without slots, because what it grants is worked out once.
+    """
+
+    statement: Statement
+    attached: str
+    text: str
+    policy: str = ""
+    position: int = 1
+
+    def __post_init__(self) -> None:
+        names = self.statement.subject.names
+        unbound = self.statement.location.path or (
+            self.statement.subject.kind is not SubjectKind.SERVICE and not all(name.ocid for name in names)
+        )
+        if unbound:
+            raise Refused(f"The statement {self.text[:200]!r} still holds names where OCIDs should stand.")
+
+    @property
+    def reach(self) -> str:
+        """The compartment that it speaks of, with all below it."""
+        return self.statement.location.ocid or self.attached
+
+    @cached_property
+    def permissions(self) -> frozenset[str]:
+        """What it grants where its condition is true."""
+        return permissions_of(self.statement.grant)
+
+
+def permissions_of(grant: Grant) -> frozenset[str]:
+    """The permissions that a grant names: by verb, or by name (then only those of its resource type, if it has one)."""
+    if grant.verb is not None:
+        return granted(grant.verb, grant.resource_type)
+    if not grant.resource_type:
+        return frozenset(grant.permissions)
+    return frozenset(grant.permissions) & granted(Verb.MANAGE, grant.resource_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom statements are matched against. `groups` holds the OCIDs of the groups of an active user."""
+
+    kind: PrincipalKind
+    name: str
+    ocid: str = ""
+    groups: frozenset[str] = frozenset()
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer with its reasons: `by` are the statements that granted something needed, in their order."""
+
+    needed: frozenset[str]
+    by: tuple[BoundStatement, ...]
+    missing: frozenset[str]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether everything that is needed was granted."""
+        return not self.missing
+
+    def missing_grants(self) -> tuple[str, ...]:
+        """What a statement would have to grant, such as `read repos`, one for each resource type; in order."""
+        by_type: dict[str, list[str]] = {}
+        for permission in sorted(self.missing):
+            by_type.setdefault(TYPE_OF_PERMISSION[permission], []).append(permission)
+        return tuple(f"{least_verb(names, kind)} {kind}" for kind, names in sorted(by_type.items()))
+
+
+def allows(
+    statements: Sequence[BoundStatement],
+    caller: Caller,
+    operation: Operation,
+    compartment_path: tuple[str, ...],
+    variables: Mapping[str, str],
+    *,
+    now: int,
+) -> Outcome:
+    """What `statements` say of `caller` doing `operation` on a target in the last compartment of `compartment_path`.
+
+    The path runs from the root (the tenancy) down; an empty one, of a compartment that isn't there, denies. `variables`
+    are those of the target; those of the request are added here and win. `now` in microseconds.
+    """
+    known = {**variables, **_request_variables(caller, operation, compartment_path, now)}
+    mine = [each for each in statements if _reaches(each, compartment_path) and _names(each.statement, caller)]
+    deciding: set[int] = set()
+    missing = set()
+    for permission in operation.permissions:
+        asked = {**known, "request.permission": permission}
+        grants = {
+            place
+            for place, each in enumerate(mine)
+            if permission in each.permissions and holds(each.statement.condition, asked)
+        }
+        deciding |= grants
+        if not grants:
+            missing.add(permission)
+    return Outcome(operation.permissions, tuple(mine[place] for place in sorted(deciding)), frozenset(missing))
+
+
+def holds(condition: Condition | None, variables: Mapping[str, str]) -> bool:
+    """Whether a condition is true of these variables; no condition is always true."""
+    if condition is None:
+        return True
+    if isinstance(condition, Combination):
+        results = (holds(each, variables) for each in condition.conditions)
+        return all(results) if condition.every else any(results)
+    return _compares(condition, variables)
+
+
+def _compares(comparison: Comparison, variables: Mapping[str, str]) -> bool:
+    actual = variables.get(comparison.variable)
+    if actual is None:
+        return False
+    if comparison.operator in (Operator.BEFORE, Operator.AFTER):
+        limit, at = timestamp(comparison.values[0].text), timestamp(actual)
+        if limit is None or at is None:
+            return False
+        return at < limit if comparison.operator is Operator.BEFORE else at > limit
+    results = [_equals(actual, value, variables) for value in comparison.values]
+    if comparison.operator is Operator.NOT_EQUAL:
+        return results == [False]
+    return True in results
+
+
+def _equals(actual: str, value: Value, variables: Mapping[str, str]) -> bool | None:
+    """Whether they are equal, letters of either case alike; None when the other side is a variable nobody knows."""
+    if value.kind is ValueKind.VARIABLE:
+        other = variables.get(value.text)
+        return None if other is None else actual.lower() == other.lower()
+    if value.kind is ValueKind.PATTERN:
+        return matches(value.text, actual)
+    return actual.lower() == value.text.lower()
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether `text` fits `pattern`, in which `*` stands for any characters, also none. Linear in its parts."""
+    first, *parts = pattern.lower().split("*")
+    rest = text.lower()
+    if not parts:
+        return rest == first
+    if not rest.startswith(first):
+        return False
+    rest = rest[len(first) :]
+    *middle, last = parts
+    for part in middle:
+        at = rest.find(part)
+        if at < 0:
+            return False
+        rest = rest[at + len(part) :]
+    return len(rest) >= len(last) and rest.endswith(last)
+
+
+def _reaches(bound: BoundStatement, path: tuple[str, ...]) -> bool:
+    # Both: a compartment may have been moved out from under the one that the policy is attached to.
+    return bound.attached in path and bound.reach in path
+
+
+def _names(statement: Statement, caller: Caller) -> bool:
+    subject = statement.subject
+    if subject.kind is SubjectKind.ANY_USER:
+        # Services are let in by name alone, so that a broad statement never switches one on unseen.
+        return caller.kind in (PrincipalKind.USER, PrincipalKind.CLUSTER)
+    if subject.kind is SubjectKind.SERVICE:
+        return caller.kind is PrincipalKind.SERVICE and any(name.name == caller.name for name in subject.names)
+    return caller.kind is PrincipalKind.USER and any(name.ocid in caller.groups for name in subject.names)
+
+
+def _request_variables(caller: Caller, operation: Operation, path: tuple[str, ...], now: int) -> dict[str, str]:
+    found = {
+        "request.operation": operation.api_name,
+        "request.principal.type": caller.kind.value,
+        "request.region": caller.region,
+        "request.user.id": caller.ocid,
+        "request.principal.id": caller.ocid,
+        "request.user.name": caller.name if caller.kind is PrincipalKind.USER else "",
+        "target.compartment.id": path[-1] if path else "",
+        UTC_TIMESTAMP: rfc3339(Instant(now)),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,1 @@
+"""The IAM room's tables and statements. Nobody else reads them."""
