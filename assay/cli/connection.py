@@ -1,0 +1,125 @@
+"""The command line's way to a server: who is signed in where, and one request at a time."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from assay.errors import Reason, Refused, Unavailable
+from assay.secret import Secret
+
+TIMEOUT_SECONDS = 60.0
+PROFILE_MODE = 0o600
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What `assay login` keeps, in a file that only its owner may read."""
+
+    server: str
+    user: str
+    token: str
+    tenancy: str
+    namespace: str
+
+
+def profile_path(folder: Path | None = None) -> Path:
+    """Where the profile lies: `~/.config/assay/profile.json`, or in `folder`."""
+    return (folder or Path.home() / ".config" / "assay") / "profile.json"
+
+
+def save_profile(profile: Profile, path: Path) -> None:
+    """Write the profile, readable by its owner alone from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PROFILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(profile))
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile. Errors: Refused when nobody is signed in."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Profile)
+    except (OSError, msgspec.MsgspecError) as fault:
+        raise Refused(
+            "You are not signed in.", advice="Run: assay login URL", reason=Reason.NOT_AUTHENTICATED
+        ) from fault
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply: its JSON (or text), and the headers that carry meaning."""
+
+    body: Any
+    etag: str = ""
+    next_page: str = ""
+
+
+class Connection:
+    """Requests to one server as one user. Errors of every verb: the server's refusal as Refused, else Unavailable."""
+
+    def __init__(self, server: str, token: Secret | None = None) -> None:
+        headers = {"user-agent": "assay-cli"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token.reveal()}"
+        self._client = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_SECONDS)
+
+    def get(self, path: str, **query: object) -> Answer:
+        """Read."""
+        return self._ask("GET", path, query, None)
+
+    def post(self, path: str, body: object = None, **query: object) -> Answer:
+        """Create or act."""
+        return self._ask("POST", path, query, {} if body is None else body)
+
+    def put(self, path: str, body: object, **query: object) -> Answer:
+        """Change."""
+        return self._ask("PUT", path, query, body)
+
+    def delete(self, path: str) -> Answer:
+        """Remove."""
+        return self._ask("DELETE", path, {}, None)
+
+    def everything(self, path: str, **query: object) -> list[dict[str, Any]]:
+        """All pages of a list, in its order; bare arrays and `items` alike."""
+        rows: list[dict[str, Any]] = []
+        page = ""
+        while True:
+            answer = self.get(path, **query, page=page)
+            rows += answer.body["items"] if isinstance(answer.body, dict) else answer.body
+            page = answer.next_page
+            if not page:
+                return rows
+
+    def _ask(self, method: str, path: str, query: dict[str, object], body: object) -> Answer:
+        parameters = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {"content-type": "application/json"} if body is not None else {}
+        try:
+            reply = self._client.request(method, path, params=parameters, content=content, headers=headers)
+        except httpx.HTTPError as fault:
+            raise Unavailable(
+                f"{self._client.base_url} does not answer: {fault}.", advice="Is the server running?"
+            ) from fault
+        if reply.is_success:
+            return Answer(_content(reply), reply.headers.get("etag", ""), reply.headers.get("opc-next-page", ""))
+        raise _refusal(reply)
+
+
+def _content(reply: httpx.Response) -> Any:
+    if "json" in reply.headers.get("content-type", ""):
+        return reply.json()
+    return reply.text
+
+
+def _refusal(reply: httpx.Response) -> Refused:
+    try:
+        said = reply.json()
+        text = f"{said['message']} ({said['code']}, request {reply.headers.get('opc-request-id', '-')})"
+    except (ValueError, KeyError, TypeError):
+        text = f"The server answered {reply.status_code}: {reply.text[:200]}"
+    reason = {401: Reason.NOT_AUTHENTICATED, 404: Reason.NOT_FOUND}.get(reply.status_code, Reason.MALFORMED)
+    return Refused(text, reason=reason)
