@@ -1,0 +1,244 @@
+"""What a manifest or index says, read strictly (image-spec 1.1; Docker image manifest version 2, schema 2).
+
+Pure: bytes in, a frozen value or a refusal out. One document must not be read in two ways, so members that stand twice,
+a media type that differs from the `Content-Type`, and `layers` beside `manifests` are refused.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from assay.errors import Reason, Refused
+from assay.oci import Descriptor, Digest, MediaType, Platform, strict_json
+
+#: distribution-spec 1.1, "Pushing Manifests": at least 4 megabytes; a longer one is answered with 413.
+MANIFEST_BYTES_MAX = 4 * 1024 * 1024
+LAYERS_MAX = 1_000
+CHILDREN_MAX = 1_000
+#: An index may hold indexes, which may hold manifests; deeper nesting is refused when it is pushed.
+INDEX_NESTING_MAX = 4
+
+_INDEXES = frozenset({MediaType.OCI_INDEX, MediaType.DOCKER_LIST})
+_MANIFESTS = frozenset({MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST})
+_SCHEMA_1 = frozenset({MediaType.DOCKER_SCHEMA1, MediaType.DOCKER_SCHEMA1_SIGNED})
+_IMAGE_CONFIGS = frozenset({MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG})
+
+_RUNNABLE_LAYER = re.compile(
+    r"application/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?(?:\+encrypted)?"
+    r"|application/vnd\.docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?"
+)
+_FOREIGN_LAYER = re.compile(
+    r"application/vnd\.(?:oci\.image\.layer\.nondistributable|docker\.image\.rootfs\.foreign)\..+"
+)
+#: Tags under which cosign keeps signatures, attestations and SBOMs of the digest that they spell.
+_COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
+
+
+class ManifestKind(StrEnum):
+    """What a manifest is to people (the brief's word "image")."""
+
+    #: Holds runnable layers: an image when it is pushed in its own right, else a platform of an index.
+    IMAGE = "image"
+    #: Names manifests; an image when one of them holds runnable layers.
+    INDEX = "index"
+    #: Tells something of its subject: a signature, an SBOM, an attestation.
+    REFERRER = "referrer"
+    #: Anything else: charts, cosign's payloads, attestations of an index.
+    ARTIFACT = "artifact"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest as read. `artifact_type` is what a list of referrers gives: its own, else the config's media type."""
+
+    media_type: str
+    config: Descriptor | None
+    layers: tuple[Descriptor, ...]
+    children: tuple[Descriptor, ...]
+    subject: Descriptor | None
+    artifact_type: str
+    annotations: tuple[tuple[str, str], ...]
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it names manifests instead of layers."""
+        return self.media_type in _INDEXES
+
+    @property
+    def kind(self) -> ManifestKind:
+        """What it is, as far as its own bytes tell: an INDEX is an image only if a child holds runnable layers."""
+        if self.subject is not None:
+            return ManifestKind.REFERRER
+        if self.is_index:
+            return ManifestKind.ARTIFACT if self.artifact_type else ManifestKind.INDEX
+        is_image_config = self.config is not None and self.config.media_type in _IMAGE_CONFIGS
+        is_plain = self.config is not None and self.artifact_type == self.config.media_type
+        if is_image_config and is_plain and any(is_runnable(layer) for layer in self.layers):
+            return ManifestKind.IMAGE
+        return ManifestKind.ARTIFACT
+
+    @property
+    def platforms(self) -> tuple[Descriptor, ...]:
+        """The children that may be platforms of the image: all but attestations, each digest once, in order."""
+        return _once(child for child in self.children if not is_attestation(child))
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """The blobs that must lie in the repository: config and layers without foreign ones, each digest once."""
+        needed = (self.config, *self.layers) if self.config is not None else self.layers
+        return _once(blob for blob in needed if not is_foreign(blob))
+
+
+def is_runnable(layer: Descriptor) -> bool:
+    """Whether a runtime would unpack this layer, by its media type."""
+    return _RUNNABLE_LAYER.fullmatch(layer.media_type) is not None
+
+
+def is_foreign(layer: Descriptor) -> bool:
+    """Whether the layer may be kept elsewhere, so that a registry need not hold it (non-distributable layers)."""
+    return _FOREIGN_LAYER.fullmatch(layer.media_type) is not None
+
+
+def is_attestation(child: Descriptor) -> bool:
+    """Whether an index's child is a build attestation: BuildKit's annotation, or a platform that says "unknown"."""
+    if dict(child.annotations).get("vnd.docker.reference.type") == "attestation-manifest":
+        return True
+    return child.platform is not None and (child.platform.os, child.platform.architecture) == ("unknown", "unknown")
+
+
+def is_companion_tag(tag: str) -> bool:
+    """Whether a tag spells the digest that its manifest belongs to (`sha256-….sig`, `.att`, `.sbom`)."""
+    return _COMPANION_TAG.fullmatch(tag) is not None
+
+
+def read_manifest(content: bytes, content_type: str) -> Manifest:
+    """Read what was pushed.
+
+    Args:
+        content: the bytes as they came; at most `MANIFEST_BYTES_MAX`.
+        content_type: the request's `Content-Type`; its parameters are ignored; empty if there was none.
+    Raises:
+        Refused: TOO_LARGE, MEDIA_TYPE (no manifest type), MANIFEST_INVALID, DIGEST_INVALID.
+    """
+    document = _parse(content)
+    declared = content_type.partition(";")[0].strip().lower()
+    inside = document.get("mediaType", "")
+    if not isinstance(inside, str):
+        raise _invalid("Its mediaType is not a text.")
+    media_type = inside or declared
+    _check_media_type(document, media_type)
+    if declared and inside and declared != inside:
+        raise _invalid(f"It was sent as {declared[:120]} but says of itself {inside[:120]}.")
+    if type(document.get("schemaVersion")) is not int or document["schemaVersion"] != 2:
+        raise _invalid("Its schemaVersion is not 2.")
+    annotations = _texts(document.get("annotations"), "annotations")
+    subject = None if document.get("subject") is None else _descriptor(document["subject"], "subject")
+    if media_type in _INDEXES:
+        if "layers" in document or "config" in document:
+            raise _invalid("It is an index, yet has layers or a config.")
+        children = _descriptors(document.get("manifests"), "manifests", CHILDREN_MAX)
+        artifact_type = _text(document.get("artifactType"), "artifactType")
+        return Manifest(media_type, None, (), children, subject, artifact_type, annotations)
+    if "manifests" in document:
+        raise _invalid("It is a manifest, yet has manifests like an index.")
+    config = _descriptor(document.get("config"), "config")
+    layers = _descriptors(document.get("layers"), "layers", LAYERS_MAX)
+    artifact_type = _text(document.get("artifactType"), "artifactType") or config.media_type
+    return Manifest(media_type, config, layers, (), subject, artifact_type, annotations)
+
+
+def only_adds_layers(before: Manifest, after: Manifest) -> bool:
+    """Whether `after` is `before` with more layers: how a signature tag may change in an immutable repository."""
+    if before.is_index or after.is_index:
+        kept, now = before.children, after.children
+    else:
+        kept, now = before.layers, after.layers
+    return before.is_index == after.is_index and set(kept) <= set(now)
+
+
+def _once(descriptors: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
+    first: dict[Digest, Descriptor] = {}
+    for descriptor in descriptors:
+        first.setdefault(descriptor.digest, descriptor)
+    return tuple(first.values())
+
+
+def _parse(content: bytes) -> Mapping[str, Any]:
+    try:
+        document = strict_json(content, size_max=MANIFEST_BYTES_MAX, what="manifest")
+    except Refused as refusal:
+        if refusal.reason is Reason.TOO_LARGE:
+            raise
+        raise Refused(refusal.message, advice=refusal.advice, reason=Reason.MANIFEST_INVALID) from refusal
+    if not isinstance(document, dict):
+        raise _invalid("It is not a JSON object.")
+    return document
+
+
+def _check_media_type(document: Mapping[str, Any], media_type: str) -> None:
+    if media_type in _SCHEMA_1 or document.get("schemaVersion") == 1:
+        raise Refused(
+            "The manifest is of Docker's schema 1, which this registry does not take.",
+            advice="Push with a client of this decade: it sends schema 2 or an OCI manifest.",
+            reason=Reason.MANIFEST_INVALID,
+        )
+    if media_type not in _INDEXES and media_type not in _MANIFESTS:
+        raise Refused(
+            f"{media_type[:120]!r} is not the media type of a manifest.",
+            advice=f"Send {MediaType.OCI_MANIFEST}, {MediaType.OCI_INDEX} or Docker's schema 2 types.",
+            reason=Reason.MEDIA_TYPE,
+        )
+
+
+def _descriptors(value: Any, what: str, count_max: int) -> tuple[Descriptor, ...]:
+    if not isinstance(value, list):
+        raise _invalid(f"Its {what} are not a list.")
+    if len(value) > count_max:
+        raise _invalid(f"It has {len(value)} {what}; at most {count_max} are taken.")
+    return tuple(_descriptor(each, f"{what}[{position}]") for position, each in enumerate(value))
+
+
+def _descriptor(value: Any, what: str) -> Descriptor:
+    if not isinstance(value, dict):
+        raise _invalid(f"Its {what} is not a descriptor.")
+    media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
+    if not isinstance(media_type, str) or not isinstance(digest, str) or type(size) is not int:
+        raise _invalid(f"Its {what} lacks a mediaType, a digest, or a whole number as size.")
+    return Descriptor(
+        media_type,
+        Digest(digest),
+        size,
+        artifact_type=_text(value.get("artifactType"), f"{what}.artifactType"),
+        annotations=_texts(value.get("annotations"), f"{what}.annotations"),
+        platform=_platform(value.get("platform"), what),
+    )
+
+
+def _platform(value: Any, what: str) -> Platform | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _invalid(f"Its {what}.platform is not an object.")
+    return Platform(*(_text(value.get(part), f"{what}.platform.{part}") for part in ("os", "architecture", "variant")))
+
+
+def _text(value: Any, what: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _invalid(f"Its {what} is not a text.")
+    return value
+
+
+def _texts(value: Any, what: str) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise _invalid(f"Its {what} are not texts by name.")
+    return tuple(value.items())
+
+
+def _invalid(why: str) -> Refused:
+    return Refused(f"The manifest is not valid. {why}", reason=Reason.MANIFEST_INVALID)

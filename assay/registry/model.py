@@ -1,0 +1,203 @@
+"""The nouns of the registry, as verbs give them out: frozen, whole, without a way back to the database."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from assay.clock import Instant
+from assay.errors import Refused
+from assay.oci import Digest, Platform, tag_name
+from assay.registry.manifests import ManifestKind
+
+README_BYTES_MAX = 512 * 1024
+
+Tags = Mapping[str, str]
+DefinedTags = Mapping[str, Mapping[str, Any]]
+
+
+class LifecycleState(StrEnum):
+    """States of repositories and images (oci-api 2.1)."""
+
+    AVAILABLE = "AVAILABLE"
+    DELETED = "DELETED"
+
+
+class ReadmeFormat(StrEnum):
+    """How a readme is to be shown (oci-api 2.1)."""
+
+    TEXT_MARKDOWN = "TEXT_MARKDOWN"
+    TEXT_PLAIN = "TEXT_PLAIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Readme:
+    """What a repository says of itself."""
+
+    content: str
+    format: ReadmeFormat
+
+    def __post_init__(self) -> None:
+        if len(self.content.encode()) > README_BYTES_MAX:
+            raise Refused(f"The readme is longer than {README_BYTES_MAX} bytes.", advice="Shorten it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository. Its counts are exact: they are changed in the transaction of each push and removal.
+
+    `image_count` counts available images; `layer_count` and `layers_bytes` the distinct layers of its images, softly
+    deleted ones included until they are purged; `stored_bytes` all blobs that it holds.
+    """
+
+    ocid: str
+    tenancy: str
+    compartment: str
+    name: str
+    lifecycle_state: LifecycleState
+    is_public: bool
+    is_immutable: bool
+    readme: Readme | None
+    created_by: str
+    time_created: Instant
+    time_updated: Instant
+    time_last_pushed: Instant | None
+    image_count: int
+    layer_count: int
+    layers_bytes: int
+    stored_bytes: int
+    freeform_tags: Tags
+    defined_tags: DefinedTags
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryTotals:
+    """Sums over all repositories of a list, whatever the page (oci-api 2.1, ContainerRepositoryCollection)."""
+
+    repository_count: int
+    image_count: int
+    layer_count: int
+    layers_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A tag as an image shows it."""
+
+    version: str
+    created_by: str
+    time_created: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One push of a digest into a repository in its own right. `versions` are its tags, the latest first."""
+
+    ocid: str
+    tenancy: str
+    compartment: str
+    repository: str
+    repository_name: str
+    digest: Digest
+    lifecycle_state: LifecycleState
+    created_by: str
+    time_created: Instant
+    time_updated: Instant
+    time_last_pushed: Instant
+    time_deleted: Instant | None
+    versions: tuple[Version, ...]
+    last_version: str
+    manifest_bytes: int
+    layers_bytes: int
+    pull_count: int
+    time_last_pulled: Instant | None
+    freeform_tags: Tags
+    defined_tags: DefinedTags
+    etag: str
+
+    @property
+    def version(self) -> str:
+        """The latest tag, or the empty string."""
+        return self.versions[0].version if self.versions else ""
+
+    @property
+    def display_name(self) -> str:
+        """`repo:version`; without a version `repo:<last version or "unknown">@<digest>` (oci-api 2.1)."""
+        if self.version:
+            return f"{self.repository_name}:{self.version}"
+        return f"{self.repository_name}:{self.last_version or 'unknown'}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of an image, as the repository holds it."""
+
+    digest: Digest
+    size: int
+    time_created: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformManifest:
+    """One runnable manifest of an image: itself, or a child of its index. `platform` is what the index says of it.
+
+    `layers` are (digest, media type, size) from the bottom up; a foreign layer may not lie in the repository.
+    """
+
+    digest: Digest
+    platform: Platform | None
+    config: Digest
+    layers: tuple[tuple[Digest, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest or index as a repository holds it."""
+
+    repository: str
+    digest: Digest
+    media_type: str
+    size: int
+    kind: ManifestKind
+    #: Whether it holds runnable layers, itself or by a child.
+    is_runnable: bool
+    #: 0 for a manifest; for an index one more than the deepest of its children.
+    nesting: int
+    artifact_type: str
+    subject: Digest | None
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that has begun. `acknowledged` bytes are staged and promised; it ends by itself at `time_expires`."""
+
+    id: str
+    repository: str
+    acknowledged: int
+    started_by: str
+    time_created: Instant
+    time_expires: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class TagMove:
+    """A line of a tag's history: since `time_created` it named `digest`; None when it was removed."""
+
+    tag: str
+    digest: Digest | None
+    time_created: Instant
+    moved_by: str
+
+
+_DIGEST_LIKE = re.compile(r"[A-Za-z0-9+._-]+:.*")
+
+#: What stands behind `manifests/` in a path: a tag, or a digest.
+TagOrDigest = str | Digest
+
+
+def tag_or_digest(text: str) -> TagOrDigest:
+    """The digest or tag that `text` is. Errors: Refused (DIGEST_INVALID, MANIFEST_INVALID)."""
+    return Digest(text) if _DIGEST_LIKE.fullmatch(text) else tag_name(text)

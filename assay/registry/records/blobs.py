@@ -1,0 +1,144 @@
+"""Statements on blobs: which there are, which repository holds them, how many images have them as a layer."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from assay.clock import Instant
+from assay.oci import Digest
+from assay.registry.model import Layer, Repository
+from assay.registry.records.tables import blob, repository_blob
+from assay.storage import insert
+
+#: Both databases take far more bound values in one statement; this keeps statements readable in logs.
+VALUES_MAX = 500
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChange:
+    """How a repository's layer counts change."""
+
+    layers: int
+    layers_bytes: int
+
+
+def in_runs(values: Collection[T]) -> Iterator[Sequence[T]]:
+    """`values` in runs of at most `VALUES_MAX`."""
+    listed = list(values)
+    for start in range(0, len(listed), VALUES_MAX):
+        yield listed[start : start + VALUES_MAX]
+
+
+def hold(connection: Connection, repository: Repository, digest: Digest, size: int, now: Instant) -> int:
+    """Let a repository hold a blob that the store has; by how many bytes its blobs grew (0 if it held it before)."""
+    connection.execute(
+        insert(connection, blob).values(digest=digest.text, size=size, time_created=now).on_conflict_do_nothing()
+    )
+    added = connection.execute(
+        insert(connection, repository_blob)
+        .values(
+            repository=repository.ocid,
+            digest=digest.text,
+            tenancy=repository.tenancy,
+            compartment=repository.compartment,
+            size=size,
+            layer_uses=0,
+            time_created=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    if added.rowcount == 1:
+        return size
+    connection.execute(
+        update(repository_blob)
+        .where(repository_blob.c.repository == repository.ocid, repository_blob.c.digest == digest.text)
+        .values(time_deleted=None)
+    )
+    return 0
+
+
+def sizes(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, int]:
+    """The sizes of those of `digests` that the repository holds and serves."""
+    found: dict[Digest, int] = {}
+    for run in in_runs({digest.text for digest in digests}):
+        rows = connection.execute(
+            select(repository_blob.c.digest, repository_blob.c.size).where(
+                repository_blob.c.repository == repository,
+                repository_blob.c.digest.in_(run),
+                repository_blob.c.time_deleted.is_(None),
+            )
+        )
+        found.update((Digest(row.digest), row.size) for row in rows)
+    return found
+
+
+def holders(connection: Connection, tenancy: str, digest: Digest, *, rows_max: int) -> tuple[str, ...]:
+    """OCIDs of some repositories of a tenancy that hold and serve a blob."""
+    query = (
+        select(repository_blob.c.repository)
+        .where(
+            repository_blob.c.tenancy == tenancy,
+            repository_blob.c.digest == digest.text,
+            repository_blob.c.time_deleted.is_(None),
+        )
+        .order_by(repository_blob.c.repository)
+        .limit(rows_max)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def drop(connection: Connection, repository: str, digest: Digest, now: Instant) -> bool:
+    """Serve a blob no longer; whether it was served. Its row stays, for images that may be restored."""
+    marked = connection.execute(
+        update(repository_blob)
+        .where(
+            repository_blob.c.repository == repository,
+            repository_blob.c.digest == digest.text,
+            repository_blob.c.time_deleted.is_(None),
+        )
+        .values(time_deleted=now)
+    )
+    return marked.rowcount == 1
+
+
+def revive(connection: Connection, repository: str, digests: Collection[Digest]) -> None:
+    """Serve blobs of a restored image again."""
+    for run in in_runs({digest.text for digest in digests}):
+        connection.execute(
+            update(repository_blob)
+            .where(repository_blob.c.repository == repository, repository_blob.c.digest.in_(run))
+            .values(time_deleted=None)
+        )
+
+
+def use_layers(connection: Connection, repository: str, digests: Collection[Digest], by: int) -> LayerChange:
+    """Add `by` (1 or -1) to the uses of layers; how the repository's counts of layers in use change."""
+    layers = total = 0
+    edge = 0 if by > 0 else 1
+    for run in in_runs({digest.text for digest in digests}):
+        here = and_(repository_blob.c.repository == repository, repository_blob.c.digest.in_(run))
+        turning = connection.execute(
+            select(
+                func.count().label("layers"), func.coalesce(func.sum(repository_blob.c.size), 0).label("total")
+            ).where(here, repository_blob.c.layer_uses == edge)
+        ).one()
+        layers, total = layers + turning.layers, total + int(turning.total)
+        connection.execute(update(repository_blob).where(here).values(layer_uses=repository_blob.c.layer_uses + by))
+    return LayerChange(layers * by, total * by)
+
+
+def layers(connection: Connection, repository: str, digests: Collection[Digest]) -> tuple[Layer, ...]:
+    """Those of `digests` that the repository has, served or not, in order of digest."""
+    found: list[Layer] = []
+    for run in in_runs({digest.text for digest in digests}):
+        rows = connection.execute(
+            select(repository_blob.c.digest, repository_blob.c.size, repository_blob.c.time_created).where(
+                repository_blob.c.repository == repository, repository_blob.c.digest.in_(run)
+            )
+        )
+        found.extend(Layer(Digest(row.digest), row.size, row.time_created) for row in rows)
+    return tuple(sorted(found, key=lambda layer: layer.digest))

@@ -1,0 +1,226 @@
+"""Statements on images."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
+
+from assay.clock import Instant
+from assay.oci import Digest
+from assay.registry.model import Image, LifecycleState, Version
+from assay.registry.records import tags
+from assay.registry.records.repositories import behind, sort
+from assay.registry.records.tables import image, repository, tag
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """What a list of images is narrowed to; None and empty values don't narrow. `*` is a wildcard where it says so."""
+
+    tenancy: str
+    compartments: tuple[str, ...] = ()
+    repository: str = ""
+    #: May hold wildcards.
+    repository_name: str = ""
+    #: May hold wildcards; matches any tag of the image.
+    version: str = ""
+    is_versioned: bool | None = None
+    ocid: str = ""
+    digest: Digest | None = None
+    lifecycle_state: LifecycleState = LifecycleState.AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """How often an image was pulled since the last count, and when last."""
+
+    count: int
+    last: Instant
+
+
+def add(connection: Connection, **values: Any) -> Image:
+    """Insert an image with these columns; what was inserted."""
+    connection.execute(image.insert().values(**values))
+    found = by_ocid(connection, values["tenancy"], values["ocid"])
+    if found is None:
+        raise LookupError("an image was not there after its insertion")
+    return found
+
+
+def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
+    """The image with that OCID, deleted ones included."""
+    return _one(connection, _selected().where(image.c.ocid == ocid, image.c.tenancy == tenancy))
+
+
+def available(connection: Connection, repository_ocid: str, digest: Digest) -> Image | None:
+    """The available image of a digest in a repository."""
+    query = _selected().where(
+        image.c.repository == repository_ocid,
+        image.c.digest == digest.text,
+        image.c.lifecycle_state == LifecycleState.AVAILABLE,
+    )
+    return _one(connection, query)
+
+
+def untagged_of(connection: Connection, repository_ocid: str, digests: Collection[Digest]) -> tuple[Image, ...]:
+    """The available images among `digests` that no tag has ever named."""
+    found = (available(connection, repository_ocid, digest) for digest in digests)
+    return tuple(each for each in found if each is not None and not each.versions and not each.last_version)
+
+
+def change(connection: Connection, ocid: str, **values: Any) -> None:
+    """Set columns of an image."""
+    connection.execute(update(image).where(image.c.ocid == ocid).values(**values))
+
+
+def change_all(connection: Connection, repository_ocid: str, **values: Any) -> None:
+    """Set columns of every available image of a repository."""
+    connection.execute(
+        update(image)
+        .where(image.c.repository == repository_ocid, image.c.lifecycle_state == LifecycleState.AVAILABLE)
+        .values(**values)
+    )
+
+
+def remember_version(connection: Connection, repository_ocid: str, digest: Digest, version: str) -> None:
+    """Keep the tag that an image has lost, for its display name."""
+    connection.execute(
+        update(image)
+        .where(
+            image.c.repository == repository_ocid,
+            image.c.digest == digest.text,
+            image.c.lifecycle_state == LifecycleState.AVAILABLE,
+        )
+        .values(last_version=version)
+    )
+
+
+def add_pulls(connection: Connection, pulls: Mapping[tuple[str, Digest], Pulls]) -> None:
+    """Add to the pull counts of available images, by (repository, digest); others are no images and are left out."""
+    for (repository_ocid, digest), pulled in sorted(pulls.items()):
+        connection.execute(
+            update(image)
+            .where(
+                image.c.repository == repository_ocid,
+                image.c.digest == digest.text,
+                image.c.lifecycle_state == LifecycleState.AVAILABLE,
+            )
+            .values(pull_count=image.c.pull_count + pulled.count, time_last_pulled=pulled.last)
+        )
+
+
+def listed(
+    connection: Connection,
+    narrow: ImageFilter,
+    *,
+    by_time: bool,
+    descending: bool,
+    after: Sequence[Any] | None,
+    rows_max: int,
+) -> tuple[Image, ...]:
+    """Images by repository name or time of creation, then OCID, behind the sort key `after`."""
+    first = image.c.time_created if by_time else repository.c.name
+    query = _selected().where(*_conditions(connection, narrow))
+    if after is not None:
+        query = query.where(behind(first, image.c.ocid, after, descending=descending))
+    return _all(connection, sort(query, first, image.c.ocid, descending=descending).limit(rows_max))
+
+
+def latest(connection: Connection, repository_ocid: str, *, rows_max: int) -> tuple[Image, ...]:
+    """The available images of a repository that were pushed last, the latest first."""
+    query = _selected().where(
+        image.c.repository == repository_ocid, image.c.lifecycle_state == LifecycleState.AVAILABLE
+    )
+    return _all(connection, query.order_by(image.c.time_last_pushed.desc(), image.c.ocid.desc()).limit(rows_max))
+
+
+def counted(connection: Connection, narrow: ImageFilter) -> int:
+    """How many images `narrow` leaves."""
+    query = select(func.count()).select_from(image.join(repository, repository.c.ocid == image.c.repository))
+    return connection.execute(query.where(*_conditions(connection, narrow))).scalar_one()
+
+
+def _selected() -> Select[Any]:
+    return select(image, repository.c.name.label("repository_name")).join(
+        repository, repository.c.ocid == image.c.repository
+    )
+
+
+def _conditions(connection: Connection, narrow: ImageFilter) -> list[ColumnElement[bool]]:
+    found = [image.c.tenancy == narrow.tenancy, image.c.lifecycle_state == narrow.lifecycle_state]
+    if narrow.compartments:
+        found.append(image.c.compartment.in_(narrow.compartments))
+    if narrow.repository:
+        found.append(image.c.repository == narrow.repository)
+    if narrow.repository_name:
+        found.append(_matches(connection, repository.c.name, narrow.repository_name))
+    if narrow.ocid:
+        found.append(image.c.ocid == narrow.ocid)
+    if narrow.digest is not None:
+        found.append(image.c.digest == narrow.digest.text)
+    tagged = and_(tag.c.repository == image.c.repository, tag.c.digest == image.c.digest)
+    if narrow.version:
+        found.append(exists(select(1).where(tagged, _matches(connection, tag.c.name, narrow.version))))
+    if narrow.is_versioned is not None:
+        has_tag = exists(select(1).where(tagged))
+        found.append(has_tag if narrow.is_versioned else ~has_tag)
+    return found
+
+
+def _matches(connection: Connection, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    """Whether a column fits `pattern`, in which `*` stands for any text; letters count as they are written."""
+    if "*" not in pattern:
+        return column == pattern
+    if connection.dialect.name == "sqlite":
+        # LIKE takes letters of either case as equal there; GLOB does not, and its own wildcards are set in brackets.
+        glob = "".join(f"[{sign}]" if sign in "?[" else sign for sign in pattern)
+        return column.op("GLOB", is_comparison=True)(glob)
+    like = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+    return column.like(like, escape="\\")
+
+
+def _one(connection: Connection, query: Select[Any]) -> Image | None:
+    found = _all(connection, query)
+    return found[0] if found else None
+
+
+def _all(connection: Connection, query: Select[Any]) -> tuple[Image, ...]:
+    rows = connection.execute(query).all()
+    named: dict[tuple[str, Digest], tuple[Version, ...]] = {}
+    by_repository: dict[str, set[Digest]] = {}
+    for row in rows:
+        if row.lifecycle_state == LifecycleState.AVAILABLE:
+            by_repository.setdefault(row.repository, set()).add(Digest(row.digest))
+    for repository_ocid, digests in by_repository.items():
+        versions = tags.versions(connection, repository_ocid, digests)
+        named |= {(repository_ocid, digest): found for digest, found in versions.items()}
+    return tuple(_image(row, named.get((row.repository, Digest(row.digest)), ())) for row in rows)
+
+
+def _image(row: Row[Any], versions: tuple[Version, ...]) -> Image:
+    if row.lifecycle_state != LifecycleState.AVAILABLE:
+        versions = ()
+    return Image(
+        ocid=row.ocid,
+        tenancy=row.tenancy,
+        compartment=row.compartment,
+        repository=row.repository,
+        repository_name=row.repository_name,
+        digest=Digest(row.digest),
+        lifecycle_state=LifecycleState(row.lifecycle_state),
+        created_by=row.created_by,
+        time_created=row.time_created,
+        time_updated=row.time_updated,
+        time_last_pushed=row.time_last_pushed,
+        time_deleted=row.time_deleted,
+        versions=versions,
+        last_version=row.last_version,
+        manifest_bytes=row.manifest_bytes,
+        layers_bytes=row.layers_bytes,
+        pull_count=row.pull_count,
+        time_last_pulled=row.time_last_pulled,
+        freeform_tags=row.freeform_tags,
+        defined_tags=row.defined_tags,
+        etag=row.etag,
+    )

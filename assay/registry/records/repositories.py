@@ -1,0 +1,212 @@
+"""Statements on repositories and on a tenancy's registry configuration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+
+from assay.clock import Instant
+from assay.registry.model import LifecycleState, Readme, ReadmeFormat, Repository, RepositoryTotals
+from assay.registry.records.tables import (
+    container_configuration,
+    image,
+    repository,
+    repository_blob,
+    repository_manifest,
+    tag,
+    tag_move,
+    upload,
+)
+from assay.storage import insert
+
+#: Tables whose rows lie in the compartment of their repository.
+_FOLLOWERS = (image, repository_blob, repository_manifest, tag, tag_move, upload)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFilter:
+    """What a list of repositories is narrowed to; None and empty values don't narrow."""
+
+    tenancy: str
+    compartments: tuple[str, ...] = ()
+    ocid: str = ""
+    name: str = ""
+    is_public: bool | None = None
+    lifecycle_state: LifecycleState | None = None
+
+
+def add(connection: Connection, **values: Any) -> Repository | None:
+    """Insert a repository with these columns; what was inserted, None where the name is taken."""
+    row = connection.execute(
+        insert(connection, repository).values(**values).on_conflict_do_nothing().returning(repository)
+    ).one_or_none()
+    return _repository(row) if row is not None else None
+
+
+def by_name(connection: Connection, tenancy: str, name: str) -> Repository | None:
+    """The repository of that name that is not deleted."""
+    query = select(repository).where(
+        repository.c.tenancy == tenancy,
+        repository.c.name == name,
+        repository.c.lifecycle_state != LifecycleState.DELETED,
+    )
+    row = connection.execute(query).one_or_none()
+    return _repository(row) if row is not None else None
+
+
+def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Repository | None:
+    """The repository with that OCID, deleted ones included."""
+    query = select(repository).where(repository.c.ocid == ocid, repository.c.tenancy == tenancy)
+    row = connection.execute(query).one_or_none()
+    return _repository(row) if row is not None else None
+
+
+def lock(connection: Connection, ocid: str) -> None:
+    """Hold the repository's row until the transaction ends, so that pushes and removals in it take turns."""
+    connection.execute(select(repository.c.ocid).where(repository.c.ocid == ocid).with_for_update()).one()
+
+
+def change(connection: Connection, ocid: str, **values: Any) -> Repository:
+    """Set columns; the repository afterwards."""
+    row = connection.execute(
+        update(repository).where(repository.c.ocid == ocid).values(**values).returning(repository)
+    ).one()
+    return _repository(row)
+
+
+def count(
+    connection: Connection,
+    ocid: str,
+    *,
+    images: int = 0,
+    layers: int = 0,
+    layers_bytes: int = 0,
+    stored_bytes: int = 0,
+    pushed_at: Instant | None = None,
+) -> None:
+    """Add to the counts, and note the time of a push. The etag stays: a push is no edit of the repository."""
+    values: dict[str, Any] = {
+        "image_count": repository.c.image_count + images,
+        "layer_count": repository.c.layer_count + layers,
+        "layers_bytes": repository.c.layers_bytes + layers_bytes,
+        "stored_bytes": repository.c.stored_bytes + stored_bytes,
+    }
+    if pushed_at is not None:
+        values["time_last_pushed"] = pushed_at
+    connection.execute(update(repository).where(repository.c.ocid == ocid).values(**values))
+
+
+def move(connection: Connection, ocid: str, compartment: str) -> None:
+    """Put everything that lies in a repository into another compartment; the repository's own row is not touched."""
+    for table in _FOLLOWERS:
+        connection.execute(update(table).where(table.c.repository == ocid).values(compartment=compartment))
+
+
+def listed(
+    connection: Connection,
+    narrow: RepositoryFilter,
+    *,
+    by_time: bool,
+    descending: bool,
+    after: Sequence[Any] | None,
+    rows_max: int,
+) -> tuple[Repository, ...]:
+    """Repositories by name or time of creation, then OCID, behind the sort key `after`."""
+    first = repository.c.time_created if by_time else repository.c.name
+    query = select(repository).where(*_conditions(narrow))
+    if after is not None:
+        query = query.where(behind(first, repository.c.ocid, after, descending=descending))
+    query = sort(query, first, repository.c.ocid, descending=descending).limit(rows_max)
+    return tuple(_repository(row) for row in connection.execute(query))
+
+
+def totals(connection: Connection, narrow: RepositoryFilter) -> RepositoryTotals:
+    """Sums over all that `narrow` leaves."""
+    row = connection.execute(
+        select(
+            func.count().label("repositories"),
+            func.coalesce(func.sum(repository.c.image_count), 0).label("images"),
+            func.coalesce(func.sum(repository.c.layer_count), 0).label("layers"),
+            func.coalesce(func.sum(repository.c.layers_bytes), 0).label("layers_bytes"),
+        ).where(*_conditions(narrow))
+    ).one()
+    return RepositoryTotals(row.repositories, int(row.images), int(row.layers), int(row.layers_bytes))
+
+
+def is_created_on_first_push(connection: Connection, tenancy: str) -> bool:
+    """The tenancy's setting; true where nobody has set it."""
+    found = connection.execute(
+        select(container_configuration.c.is_repository_created_on_first_push).where(
+            container_configuration.c.tenancy == tenancy
+        )
+    ).scalar_one_or_none()
+    return True if found is None else bool(found)
+
+
+def set_created_on_first_push(connection: Connection, tenancy: str, now: Instant, *, value: bool) -> None:
+    """Set it. The row lies in the root compartment, which is the tenancy."""
+    values = {"is_repository_created_on_first_push": value, "time_updated": now}
+    connection.execute(
+        insert(connection, container_configuration)
+        .values(tenancy=tenancy, compartment=tenancy, **values)
+        .on_conflict_do_update(index_elements=[container_configuration.c.tenancy], set_=values)
+    )
+
+
+def behind(
+    first: ColumnElement[Any], second: ColumnElement[Any], key: Sequence[Any], *, descending: bool
+) -> ColumnElement[bool]:
+    """Whether a row comes behind `key` in a keyset list sorted by two columns."""
+    if descending:
+        return or_(first < key[0], and_(first == key[0], second < key[1]))
+    return or_(first > key[0], and_(first == key[0], second > key[1]))
+
+
+def sort(query: Select[Any], first: ColumnElement[Any], second: ColumnElement[Any], *, descending: bool) -> Select[Any]:
+    """The query in that order."""
+    if descending:
+        return query.order_by(first.desc(), second.desc())
+    return query.order_by(first, second)
+
+
+def _conditions(narrow: RepositoryFilter) -> list[ColumnElement[bool]]:
+    found = [repository.c.tenancy == narrow.tenancy]
+    if narrow.compartments:
+        found.append(repository.c.compartment.in_(narrow.compartments))
+    if narrow.ocid:
+        found.append(repository.c.ocid == narrow.ocid)
+    if narrow.name:
+        found.append(repository.c.name == narrow.name)
+    if narrow.is_public is not None:
+        found.append(repository.c.is_public == narrow.is_public)
+    if narrow.lifecycle_state is None:
+        found.append(repository.c.lifecycle_state != LifecycleState.DELETED)
+    else:
+        found.append(repository.c.lifecycle_state == narrow.lifecycle_state)
+    return found
+
+
+def _repository(row: Row[Any]) -> Repository:
+    readme = Readme(row.readme_content, ReadmeFormat(row.readme_format)) if row.readme_content is not None else None
+    return Repository(
+        ocid=row.ocid,
+        tenancy=row.tenancy,
+        compartment=row.compartment,
+        name=row.name,
+        lifecycle_state=LifecycleState(row.lifecycle_state),
+        is_public=row.is_public,
+        is_immutable=row.is_immutable,
+        readme=readme,
+        created_by=row.created_by,
+        time_created=row.time_created,
+        time_updated=row.time_updated,
+        time_last_pushed=row.time_last_pushed,
+        image_count=row.image_count,
+        layer_count=row.layer_count,
+        layers_bytes=row.layers_bytes,
+        stored_bytes=row.stored_bytes,
+        freeform_tags=row.freeform_tags,
+        defined_tags=row.defined_tags,
+        etag=row.etag,
+    )

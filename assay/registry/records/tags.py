@@ -1,0 +1,103 @@
+"""Statements on tags and their history."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, delete, select
+
+from assay.clock import Instant
+from assay.oci import Digest
+from assay.registry.model import Repository, TagMove, Version
+from assay.registry.records.blobs import in_runs
+from assay.registry.records.tables import tag, tag_move
+from assay.storage import insert
+
+
+def digest_of(connection: Connection, repository: str, name: str) -> Digest | None:
+    """What a tag names."""
+    found = connection.execute(
+        select(tag.c.digest).where(tag.c.repository == repository, tag.c.name == name)
+    ).scalar_one_or_none()
+    return Digest(found) if found is not None else None
+
+
+def move(
+    connection: Connection, repository: Repository, name: str, digest: Digest, *, moved_by: str, now: Instant
+) -> None:
+    """Let a tag name `digest` from now on, and note it in its history."""
+    values = {"digest": digest.text, "moved_by": moved_by, "time_moved": now}
+    connection.execute(
+        insert(connection, tag)
+        .values(
+            repository=repository.ocid,
+            name=name,
+            tenancy=repository.tenancy,
+            compartment=repository.compartment,
+            **values,
+        )
+        .on_conflict_do_update(index_elements=[tag.c.repository, tag.c.name], set_=values)
+    )
+    _note(connection, repository, name, digest, moved_by, now)
+
+
+def remove(connection: Connection, repository: Repository, name: str, *, moved_by: str, now: Instant) -> bool:
+    """Remove a tag, and note it in its history; whether there was one."""
+    removed = connection.execute(delete(tag).where(tag.c.repository == repository.ocid, tag.c.name == name))
+    if removed.rowcount == 1:
+        _note(connection, repository, name, None, moved_by, now)
+    return removed.rowcount == 1
+
+
+def names(connection: Connection, repository: str, after: str, *, rows_max: int) -> tuple[str, ...]:
+    """Tags in order of their bytes, behind `after`."""
+    query = (
+        select(tag.c.name)
+        .where(tag.c.repository == repository, tag.c.name > after)
+        .order_by(tag.c.name)
+        .limit(rows_max)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def versions(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, tuple[Version, ...]]:
+    """The tags that name each of `digests`, the latest first."""
+    found: dict[Digest, tuple[Version, ...]] = {}
+    for run in in_runs({digest.text for digest in digests}):
+        rows = connection.execute(
+            select(tag)
+            .where(tag.c.repository == repository, tag.c.digest.in_(run))
+            .order_by(tag.c.time_moved.desc(), tag.c.name.desc())
+        )
+        for row in rows:
+            digest = Digest(row.digest)
+            found[digest] = (*found.get(digest, ()), Version(row.name, row.moved_by, row.time_moved))
+    return found
+
+
+def history(connection: Connection, repository: str, name: str, *, rows_max: int) -> tuple[TagMove, ...]:
+    """The latest moves of a tag, newest first."""
+    query = (
+        select(tag_move)
+        .where(tag_move.c.repository == repository, tag_move.c.tag == name)
+        .order_by(tag_move.c.id.desc())
+        .limit(rows_max)
+    )
+    return tuple(
+        TagMove(row.tag, Digest(row.digest) if row.digest else None, row.time_created, row.moved_by)
+        for row in connection.execute(query)
+    )
+
+
+def _note(
+    connection: Connection, repository: Repository, name: str, digest: Digest | None, moved_by: str, now: Instant
+) -> None:
+    connection.execute(
+        tag_move.insert().values(
+            tenancy=repository.tenancy,
+            compartment=repository.compartment,
+            repository=repository.ocid,
+            tag=name,
+            digest=digest.text if digest else None,
+            moved_by=moved_by,
+            time_created=now,
+        )
+    )

@@ -1,0 +1,67 @@
+"""Statements on uploads."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, update
+
+from assay.clock import Instant
+from assay.registry.model import Repository, Upload
+from assay.registry.records.tables import repository as repositories
+from assay.registry.records.tables import upload
+
+
+def add(connection: Connection, repository: Repository, begun: Upload) -> None:
+    """Insert a fresh upload."""
+    connection.execute(
+        upload.insert().values(
+            id=begun.id,
+            tenancy=repository.tenancy,
+            compartment=repository.compartment,
+            repository=repository.ocid,
+            acknowledged=begun.acknowledged,
+            started_by=begun.started_by,
+            time_created=begun.time_created,
+            time_expires=begun.time_expires,
+        )
+    )
+
+
+def of_repository(connection: Connection, tenancy: str, repository_name: str, identity: str) -> Upload | None:
+    """An upload by its id, if it belongs to the repository of that name."""
+    query = (
+        select(upload)
+        .join(repositories, repositories.c.ocid == upload.c.repository)
+        .where(upload.c.id == identity, repositories.c.tenancy == tenancy, repositories.c.name == repository_name)
+    )
+    row = connection.execute(query).one_or_none()
+    return _upload(row) if row is not None else None
+
+
+def acknowledge(connection: Connection, identity: str, *, before: int, now_staged: int, expires: Instant) -> bool:
+    """Promise `now_staged` bytes, if `before` is what was promised until now; whether it was."""
+    changed = connection.execute(
+        update(upload)
+        .where(upload.c.id == identity, upload.c.acknowledged == before)
+        .values(acknowledged=now_staged, time_expires=expires)
+    )
+    return changed.rowcount == 1
+
+
+def remove(connection: Connection, identity: str) -> bool:
+    """Forget an upload; whether there was one."""
+    return connection.execute(delete(upload).where(upload.c.id == identity)).rowcount == 1
+
+
+def expired(connection: Connection, now: Instant, *, rows_max: int) -> tuple[str, ...]:
+    """Ids of uploads whose time is over, longest first."""
+    query = select(upload.c.id).where(upload.c.time_expires <= now).order_by(upload.c.time_expires).limit(rows_max)
+    return tuple(connection.execute(query).scalars())
+
+
+def open_in(connection: Connection, tenancy: str) -> int:
+    """How many uploads of a tenancy are open."""
+    return connection.execute(select(func.count()).where(upload.c.tenancy == tenancy)).scalar_one()
+
+
+def _upload(row: Row[Any]) -> Upload:
+    return Upload(row.id, row.repository, row.acknowledged, row.started_by, row.time_created, row.time_expires)
