@@ -1,0 +1,1 @@
+"""The vault room's tables and statements. Nobody else reads them."""
