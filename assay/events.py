@@ -67,6 +67,23 @@ class ImageRestored(RepositoryFact, frozen=True, kw_only=True):
     digest: str
 
 
+class ImageTakenIn(RepositoryFact, frozen=True, kw_only=True):
+    """An image turned out to be a platform of an index that was pushed after it: it is no image of its own any more."""
+
+    image: str
+    digest: str
+
+
+class RepositoryMoved(RepositoryFact, frozen=True, kw_only=True):
+    """A repository, with all that lies in it, was put into another compartment."""
+
+    compartment: str
+
+
+class RepositoryDeleted(RepositoryFact, frozen=True, kw_only=True):
+    """A repository was deleted with its images."""
+
+
 class ScannerAdded(RepositoryFact, frozen=True, kw_only=True):
     """An image scanner was added to a repository; its `image_count` latest images are to be scanned."""
 
