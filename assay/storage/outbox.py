@@ -61,6 +61,20 @@ def announce(connection: Connection, fact: Fact, now: Instant, *, feed_revision:
     return int(identity)
 
 
+def sequences(connection: Connection, aggregates: Sequence[str]) -> tuple[int, ...]:
+    """How many facts each of these aggregates has had, in the order given.
+
+    A fact counts in the snapshot in which its change is seen: who compares these numbers cannot miss a change.
+    """
+    rows = connection.execute(
+        select(outbox_aggregate.c.aggregate, outbox_aggregate.c.last).where(
+            outbox_aggregate.c.aggregate.in_(set(aggregates))
+        )
+    )
+    last = {row.aggregate: int(row.last) for row in rows}
+    return tuple(last.get(aggregate, 0) for aggregate in aggregates)
+
+
 class Dispatcher:
     """Delivers facts right after the commit that wrote them, and after a restart those that were left.
 
