@@ -35,9 +35,10 @@ def openssl_accepts(
     options: list[str] = []
     if algorithm.padding is Padding.PSS:
         options = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+    command = ["openssl", "dgst", f"-{algorithm.hash_name}", *options, "-verify", "public.pem"]
+    command += ["-signature", "signature", "message"]
     done = subprocess.run(
-        ["openssl", "dgst", f"-{algorithm.hash_name}", *options, "-verify", "public.pem"]
-        + ["-signature", "signature", "message"],
+        command,
         cwd=folder,
         capture_output=True,
         text=True,
