@@ -55,9 +55,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScanPoint:
-    """One scan: `counts` of Critical, High, Medium, Low, Unrated, or None when it is partial or failed."""
+    """One scan: `counts` of Critical, High, Medium, Low, Unrated, or None when it is partial or failed.
+
+    `name` is what a comparison calls it; `title` and `href` are those of its mark.
+    """
 
     at: int
+    name: str
     lane: Lane
     counts: Counts | None
     title: str
@@ -126,6 +130,8 @@ class Mark:
     """One scan in its lane: path data, and the link it is."""
 
     d: str
+    at: int
+    name: str
     title: str
     href: str
 
@@ -184,7 +190,10 @@ def draw(
         flags=tuple(Line(scale.x(flag.at), flag.name) for flag in pushes if flag.at >= begin),
         picks=tuple(Line(scale.x(flag.at), flag.name) for flag in picks if flag.at >= begin),
         verdicts=_strip(shown, scale),
-        marks=tuple(Mark(_shape(point.lane, scale.x(point.at)), point.title, point.href) for point in shown),
+        marks=tuple(
+            Mark(_shape(point.lane, scale.x(point.at)), point.at, point.name, point.title, point.href)
+            for point in shown
+        ),
     )
 
 

@@ -15,7 +15,7 @@ NOW = instant(datetime(2026, 7, 24, 6, 0, tzinfo=UTC))
 
 
 def scan(before, counts, lane=Lane.FEED, verdict=Standing.NONE):
-    return ScanPoint(NOW - before, lane, counts, "title", "href", verdict)
+    return ScanPoint(NOW - before, "r7", lane, counts, "title", "href", verdict)
 
 
 # Within "a day": 12 h ago is half way, 30 + 473 = 503; 6 h ago is at three quarters, 30 + 709.5 = 739.5.
