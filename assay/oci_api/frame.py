@@ -1,12 +1,12 @@
 """What every operation of the API door shares: reading the request, calling the verb, writing the reply.
 
-An operation is a row: method, path, name, and a function from a `Call` to a `Reply`. Wire rules: oci-api 1.3 (headers) and
-1.5 (errors and shapes).
+An operation is a row: method, path, name, and a function from a `Call` to a `Reply`. Wire rules: oci-api 1.3 (headers)
+and 1.5 (errors and shapes).
 """
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
@@ -57,6 +57,16 @@ class Call:
     def flag(self, name: str) -> bool | None:
         """A boolean query parameter, or None."""
         return {"true": True, "false": False}.get(self.query.get(name, "").lower())
+
+    def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
+        """A query parameter out of a few words, in any case. Errors: Refused for another."""
+        text = self.query.get(name)
+        if not text:
+            return default
+        found = next((word for word in allowed if word.lower() == text.lower()), None)
+        if found is None:
+            raise Refused(f"{name} is {text[:40]!r}.", advice=f"Use one of: {', '.join(allowed)}.")
+        return found
 
     @property
     def limit(self) -> int | None:
@@ -123,9 +133,7 @@ def _endpoint(app: App, row: Row, authenticate: Authenticate) -> Callable[[Reque
     return endpoint
 
 
-def _run(
-    app: App, row: Row, authenticate: Authenticate, request: Request, body: bytes, request_id: str
-) -> Reply:
+def _run(app: App, row: Row, authenticate: Authenticate, request: Request, body: bytes, request_id: str) -> Reply:
     actor = authenticate(app, request, body)
     call = Call(
         app=app,
@@ -168,14 +176,8 @@ def error_response(fault: AssayError, request_id: str) -> Response:
 
 
 def _response(reply: Reply, request_id: str) -> Response:
-    headers = {"opc-request-id": request_id}
-    for name, value in (
-        ("etag", reply.etag),
-        ("opc-next-page", reply.next_page),
-        ("opc-work-request-id", reply.work_request),
-    ):
-        if value:
-            headers[name] = value
+    told = {"etag": reply.etag, "opc-next-page": reply.next_page, "opc-work-request-id": reply.work_request}
+    headers = {"opc-request-id": request_id} | {name: value for name, value in told.items() if value}
     if reply.text:
         return Response(reply.text, reply.status, headers, "text/plain; charset=utf-8")
     if reply.body is None:
