@@ -2,7 +2,7 @@
 
 from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
-from assay.iam.authorization import Target, authorize, permitted
+from assay.iam.authorization import Target, authorize, denied, permitted
 
 __all__ = [
     "ANONYMOUS",
@@ -12,6 +12,7 @@ __all__ = [
     "PrincipalKind",
     "Target",
     "authorize",
+    "denied",
     "perform",
     "permitted",
 ]

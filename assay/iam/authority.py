@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from assay.errors import Corrupt, Refused
 from assay.iam.actor import Actor, PrincipalKind
 from assay.iam.evaluate import BoundStatement, Caller, Outcome, allows, permissions_of
-from assay.iam.permissions import ALL_RESOURCES, OPERATIONS, TYPE_OF_PERMISSION
+from assay.iam.permissions import OPERATIONS
 from assay.iam.records import authority as records
+from assay.iam.resource_types import ALL_RESOURCES, TYPE_OF_PERMISSION
 from assay.iam.statements import parse
 from assay.iam.syntax import Statement, SubjectKind
 
@@ -47,7 +48,7 @@ def outcome(
 ) -> Outcome:
     """What the statements in force say of `actor` doing `operation` on a target in `compartment`.
 
-    `now` in microseconds. Errors: KeyError for an operation that has no row in the table, which is a fault of the program.
+    `now` in microseconds. Errors: KeyError for an operation that has no row in the table (a fault of the program).
     """
     row = OPERATIONS[operation]
     caller = caller_of(connection, actor)
@@ -65,7 +66,7 @@ def outcome(
 def caller_of(connection: Connection, actor: Actor) -> Caller:
     """Whom statements are matched against. A user who is no longer active is nobody: anonymous, in no group."""
     principal = actor.principal
-    region = records.region(connection)
+    region = records.region(connection, actor.tenancy)
     if principal.kind is not PrincipalKind.USER:
         return Caller(principal.kind, principal.name, principal.ocid, region=region)
     groups = records.groups_of(connection, actor.tenancy, principal.ocid)

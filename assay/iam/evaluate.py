@@ -12,7 +12,8 @@ from functools import cached_property
 from assay.clock import Instant, rfc3339
 from assay.errors import Refused
 from assay.iam.actor import PrincipalKind
-from assay.iam.permissions import TYPE_OF_PERMISSION, Operation, Verb, granted, least_verb
+from assay.iam.permissions import Operation
+from assay.iam.resource_types import TYPE_OF_PERMISSION, Verb, granted, least_verb
 from assay.iam.statements import timestamp
 from assay.iam.syntax import (
     Combination,

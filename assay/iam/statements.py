@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from assay.clock import Instant, Ocid, instant
 from assay.errors import Refused
-from assay.iam.permissions import FAMILIES, RESOURCE_TYPES, TYPE_OF_PERMISSION, Verb
+from assay.iam.resource_types import FAMILIES, RESOURCE_TYPES, TYPE_OF_PERMISSION, Verb
 from assay.iam.syntax import (
     Combination,
     Comparison,
@@ -60,12 +60,12 @@ def parse(text: str) -> Statement:
     return found
 
 
-def refused(text: str, fault: Fault) -> Refused:
-    """The refusal of a statement for a fault in it."""
+def refused(text: str, fault: Fault, number: int = 1) -> Refused:
+    """The refusal of a statement, the `number`-th of several, for a fault in it."""
     shown = " ".join(text.split())
+    cut = f"{shown[:200]}…" if len(shown) > 200 else shown
     return Refused(
-        f"{fault} The statement is: {shown[:200]}{'…' if len(shown) > 200 else ''}",
-        advice=fault.advice,
+        f"Statement {number}, character {fault.position}: {fault.problem} It says: {cut}", advice=fault.advice
     )
 
 

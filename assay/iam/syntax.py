@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from assay.iam.permissions import Verb
+from assay.iam.resource_types import Verb
 
 _STRUCTURE = ("allow", "admit", "endorse", "define", "to", "in", "where", "any", "all", "before", "after", "id")
 KEYWORDS = frozenset((*_STRUCTURE, "group", "dynamic-group", "service", "any-user", "tenancy", "compartment", *Verb))

@@ -7,7 +7,12 @@ policy keeps its row, and its name is free again; memberships and credentials go
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from assay.storage import Json, metadata, owned
-from assay.storage.tables import tenant_columns
+
+
+def _tenant_columns() -> tuple[Column[str], Column[str]]:
+    """For rows that a tenant owns but that are no resources of their own."""
+    return Column("tenancy", Text, nullable=False), Column("compartment", Text, nullable=False)
+
 
 _NOT_DELETED = text("lifecycle_state <> 'DELETED'")
 
@@ -16,9 +21,10 @@ tenancy = Table(
     "tenancy",
     metadata,
     *owned(),
-    Column("name", Text, nullable=False),
+    Column("name", Text, nullable=False, unique=True),
     Column("description", Text, nullable=False),
     Column("namespace", Text, nullable=False, unique=True),
+    Column("home_region", Text, nullable=False),
     Column("administrators", Text, nullable=False),
 )
 
@@ -112,7 +118,7 @@ policy_statement = Table(
     metadata,
     Column("policy", Text, ForeignKey("policy.ocid"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    *tenant_columns(),
+    *_tenant_columns(),
     Column("text", Text, nullable=False),
     Column("bound", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -122,7 +128,7 @@ policy_statement = Table(
 policy_grant = Table(
     "policy_grant",
     metadata,
-    *tenant_columns(),
+    *_tenant_columns(),
     Column("subject", Text, nullable=False),
     Column("resource_type", Text, nullable=False),
     Column("policy", Text, nullable=False, index=True),
@@ -164,7 +170,7 @@ cluster_token = Table(
 session = Table(
     "session",
     metadata,
-    *tenant_columns(),
+    *_tenant_columns(),
     Column("token_digest", Text, primary_key=True),
     Column("user", Text, ForeignKey("iam_user.ocid"), nullable=False, index=True),
     Column("address", Text, nullable=False),

@@ -1,0 +1,50 @@
+"""What the Identity verbs act on, as `authorize` and audit see it; and the one answer for what isn't there."""
+
+from typing import TypeVar
+
+from assay.iam.authorization import Target, denied
+from assay.iam.resources import Compartment, Group, Policy, State, User
+
+T = TypeVar("T")
+
+
+def known(found: T | None, operation: str) -> T:
+    """What was found. Errors: Refused as if denied, so that missing and forbidden look alike."""
+    if found is None:
+        raise denied(operation)
+    return found
+
+
+def of_user(user: User) -> Target:
+    """A user; users lie in the tenancy itself."""
+    names = {"target.user.id": user.ocid, "target.user.name": user.name}
+    return Target(user.compartment, user.ocid, user.etag, names, user)
+
+
+def of_group(group: Group) -> Target:
+    """A group; groups lie in the tenancy itself."""
+    names = {"target.group.id": group.ocid, "target.group.name": group.name}
+    return Target(group.compartment, group.ocid, group.etag, names, group)
+
+
+def of_user_and_group(user: User, group: Group) -> Target:
+    """A user's place in a group: conditions on either hold for it."""
+    return Target(group.compartment, "", None, {**of_user(user).variables, **of_group(group).variables})
+
+
+def of_policy(policy: Policy) -> Target:
+    """A policy, in the compartment that it is attached to."""
+    names = {"target.policy.id": policy.ocid, "target.policy.name": policy.name}
+    return Target(policy.compartment, policy.ocid, policy.etag, names, policy)
+
+
+def of_compartment(compartment: Compartment) -> Target:
+    """A compartment, which is judged by what holds inside it; one that is deleted, by what holds in its parent."""
+    inside = compartment.lifecycle_state is State.ACTIVE
+    return Target(
+        compartment.ocid if inside else compartment.compartment,
+        compartment.ocid,
+        compartment.etag,
+        {},
+        compartment,
+    )
