@@ -1,0 +1,1 @@
+"""The admission room's rows: authorities, clusters with their policies and credentials, decisions."""
