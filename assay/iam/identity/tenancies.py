@@ -52,6 +52,12 @@ def with_namespace(connection: Connection, name: str) -> Tenancy | None:
     return records.tenancy_named(connection, name)
 
 
+def namespace_of(connection: Connection, tenancy: str) -> str:
+    """The namespace of a tenancy, for OCIDs and image names that rooms make; empty for one that isn't there."""
+    found = records.tenancy_of(connection, tenancy)
+    return found.namespace if found is not None else ""
+
+
 def of_installation(connection: Connection) -> Tenancy:
     """The one tenancy of an installation that has one. Errors: Refused when there is none, or several."""
     found = records.tenancies(connection)
