@@ -153,6 +153,51 @@ class PlatformManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """How a list of repositories or images is sorted: by time of creation, or by name; equal ones by OCID."""
+
+    by_time: bool = True
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFilter:
+    """What a list of repositories is narrowed to; None and empty values don't narrow."""
+
+    compartments: tuple[str, ...] = ()
+    ocid: str = ""
+    name: str = ""
+    is_public: bool | None = None
+    lifecycle_state: LifecycleState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """What a list of images is narrowed to; None and empty values don't narrow.
+
+    `repository_name` and `version` may hold `*` for any text; `version` fits if any tag of the image does.
+    """
+
+    compartments: tuple[str, ...] = ()
+    repository: str = ""
+    repository_name: str = ""
+    version: str = ""
+    is_versioned: bool | None = None
+    display_name: str = ""
+    ocid: str = ""
+    digest: Digest | None = None
+    lifecycle_state: LifecycleState = LifecycleState.AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """How often an image was pulled since the last count, and when last."""
+
+    count: int
+    last: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class StoredManifest:
     """A manifest or index as a repository holds it."""
 

@@ -1,42 +1,15 @@
 """Statements on images."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
 
-from assay.clock import Instant
 from assay.oci import Digest
-from assay.registry.model import Image, LifecycleState, Version
+from assay.registry.model import Image, ImageFilter, LifecycleState, Order, Pulls, Version
 from assay.registry.records import tags
 from assay.registry.records.repositories import behind, sort
 from assay.registry.records.tables import image, repository, tag
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFilter:
-    """What a list of images is narrowed to; None and empty values don't narrow. `*` is a wildcard where it says so."""
-
-    tenancy: str
-    compartments: tuple[str, ...] = ()
-    repository: str = ""
-    #: May hold wildcards.
-    repository_name: str = ""
-    #: May hold wildcards; matches any tag of the image.
-    version: str = ""
-    is_versioned: bool | None = None
-    ocid: str = ""
-    digest: Digest | None = None
-    lifecycle_state: LifecycleState = LifecycleState.AVAILABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Pulls:
-    """How often an image was pulled since the last count, and when last."""
-
-    count: int
-    last: Instant
 
 
 def add(connection: Connection, **values: Any) -> Image:
@@ -112,19 +85,19 @@ def add_pulls(connection: Connection, pulls: Mapping[tuple[str, Digest], Pulls])
 
 def listed(
     connection: Connection,
+    tenancy: str,
     narrow: ImageFilter,
-    *,
-    by_time: bool,
-    descending: bool,
+    order: Order,
     after: Sequence[Any] | None,
+    *,
     rows_max: int,
 ) -> tuple[Image, ...]:
     """Images by repository name or time of creation, then OCID, behind the sort key `after`."""
-    first = image.c.time_created if by_time else repository.c.name
-    query = _selected().where(*_conditions(connection, narrow))
+    first = image.c.time_created if order.by_time else repository.c.name
+    query = _selected().where(*_conditions(connection, tenancy, narrow))
     if after is not None:
-        query = query.where(behind(first, image.c.ocid, after, descending=descending))
-    return _all(connection, sort(query, first, image.c.ocid, descending=descending).limit(rows_max))
+        query = query.where(behind(first, image.c.ocid, after, descending=order.descending))
+    return _all(connection, sort(query, first, image.c.ocid, descending=order.descending).limit(rows_max))
 
 
 def latest(connection: Connection, repository_ocid: str, *, rows_max: int) -> tuple[Image, ...]:
@@ -135,10 +108,10 @@ def latest(connection: Connection, repository_ocid: str, *, rows_max: int) -> tu
     return _all(connection, query.order_by(image.c.time_last_pushed.desc(), image.c.ocid.desc()).limit(rows_max))
 
 
-def counted(connection: Connection, narrow: ImageFilter) -> int:
+def counted(connection: Connection, tenancy: str, narrow: ImageFilter) -> int:
     """How many images `narrow` leaves."""
     query = select(func.count()).select_from(image.join(repository, repository.c.ocid == image.c.repository))
-    return connection.execute(query.where(*_conditions(connection, narrow))).scalar_one()
+    return connection.execute(query.where(*_conditions(connection, tenancy, narrow))).scalar_one()
 
 
 def _selected() -> Select[Any]:
@@ -147,8 +120,8 @@ def _selected() -> Select[Any]:
     )
 
 
-def _conditions(connection: Connection, narrow: ImageFilter) -> list[ColumnElement[bool]]:
-    found = [image.c.tenancy == narrow.tenancy, image.c.lifecycle_state == narrow.lifecycle_state]
+def _conditions(connection: Connection, tenancy: str, narrow: ImageFilter) -> list[ColumnElement[bool]]:
+    found = [image.c.tenancy == tenancy, image.c.lifecycle_state == narrow.lifecycle_state]
     if narrow.compartments:
         found.append(image.c.compartment.in_(narrow.compartments))
     if narrow.repository:

@@ -20,11 +20,15 @@ class Role(StrEnum):
 
     CONFIG = "config"
     LAYER = "layer"
+    #: A layer that may be kept elsewhere: never counted, since the repository may get it later or not at all.
+    FOREIGN_LAYER = "foreign-layer"
     CHILD = "child"
     ATTESTATION = "attestation"
 
 
 Link = tuple[Role, Digest]
+
+_BLOBS = (Role.CONFIG, Role.LAYER, Role.FOREIGN_LAYER)
 
 
 def add(connection: Connection, digest: Digest, content: bytes, links: Collection[Link], now: Instant) -> None:
@@ -93,14 +97,14 @@ def content(connection: Connection, digest: Digest) -> bytes:
     return bytes(connection.execute(select(manifest.c.content).where(manifest.c.digest == digest.text)).scalar_one())
 
 
-def serve(connection: Connection, repository: str, digest: Digest, deleted_at: Instant | None) -> bool:
-    """Serve a manifest no longer (with the time) or again (None); whether there is such a row."""
-    marked = connection.execute(
-        update(repository_manifest)
-        .where(repository_manifest.c.repository == repository, _digest() == digest.text)
-        .values(time_deleted=deleted_at, settle_at=None)
-    )
-    return marked.rowcount == 1
+def serve(connection: Connection, repository: str, digests: Iterable[Digest], deleted_at: Instant | None) -> None:
+    """Serve manifests of a repository no longer (with the time of their deletion), or again (None)."""
+    for run in in_runs({digest.text for digest in digests}):
+        connection.execute(
+            update(repository_manifest)
+            .where(repository_manifest.c.repository == repository, _digest().in_(run))
+            .values(time_deleted=deleted_at, settle_at=None)
+        )
 
 
 def settled(connection: Connection, repository: str, digests: Iterable[Digest]) -> None:
@@ -131,33 +135,23 @@ def is_child(connection: Connection, repository: str, digest: Digest) -> bool:
 
 def is_used(connection: Connection, repository: str, digest: Digest) -> bool:
     """Whether a manifest that the repository serves names this blob."""
-    return bool(connection.execute(select(_named(repository, digest, (Role.CONFIG, Role.LAYER)))).scalar())
+    return bool(connection.execute(select(_named(repository, digest, _BLOBS))).scalar())
 
 
 def layers_of(connection: Connection, digest: Digest) -> frozenset[Digest]:
     """The layers of a manifest, or of all platforms of an index, however deep they stand; not those of attestations."""
-    seen, level = {digest.text}, {digest.text}
-    layers: set[str] = set()
-    while level:
-        children: set[str] = set()
-        for run in in_runs(level):
-            for row in connection.execute(
-                select(manifest_link.c.target, manifest_link.c.role).where(
-                    manifest_link.c.manifest.in_(run), manifest_link.c.role.in_((Role.CHILD, Role.LAYER))
-                )
-            ):
-                (layers if row.role == Role.LAYER else children).add(row.target)
-        level = children - seen
-        seen |= level
-    return frozenset(Digest(text) for text in layers)
+    platforms = _family(connection, digest, (Role.CHILD,))
+    return frozenset(map(Digest, _targets(connection, platforms, (Role.LAYER,))))
 
 
-def blobs_of(connection: Connection, digest: Digest) -> frozenset[Digest]:
-    """The config and layers that a manifest itself names."""
-    query = select(manifest_link.c.target).where(
-        manifest_link.c.manifest == digest.text, manifest_link.c.role.in_((Role.CONFIG, Role.LAYER))
-    )
-    return frozenset(Digest(text) for text in connection.execute(query).scalars())
+def family_of(connection: Connection, digest: Digest) -> frozenset[Digest]:
+    """A manifest with all that it is made of, however deep: children and attestations."""
+    return frozenset(map(Digest, _family(connection, digest, (Role.CHILD, Role.ATTESTATION))))
+
+
+def blobs_of(connection: Connection, manifests: Iterable[Digest]) -> frozenset[Digest]:
+    """The configs and layers that manifests name, foreign layers included."""
+    return frozenset(map(Digest, _targets(connection, {digest.text for digest in manifests}, _BLOBS)))
 
 
 def referrers(
@@ -170,6 +164,22 @@ def referrers(
     if artifact_type:
         query = query.where(repository_manifest.c.artifact_type == artifact_type)
     return tuple(_stored(row) for row in connection.execute(query.order_by(_digest()).limit(rows_max)))
+
+
+def _family(connection: Connection, digest: Digest, roles: tuple[Role, ...]) -> set[str]:
+    seen, level = {digest.text}, {digest.text}
+    while level:
+        level = _targets(connection, level, roles) - seen
+        seen |= level
+    return seen
+
+
+def _targets(connection: Connection, manifests: set[str], roles: tuple[Role, ...]) -> set[str]:
+    found: set[str] = set()
+    for run in in_runs(manifests):
+        query = select(manifest_link.c.target).where(manifest_link.c.manifest.in_(run), manifest_link.c.role.in_(roles))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def _digest() -> ColumnElement[str]:

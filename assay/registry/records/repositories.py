@@ -1,13 +1,20 @@
 """Statements on repositories and on a tenancy's registry configuration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
 from assay.clock import Instant
-from assay.registry.model import LifecycleState, Readme, ReadmeFormat, Repository, RepositoryTotals
+from assay.registry.model import (
+    LifecycleState,
+    Order,
+    Readme,
+    ReadmeFormat,
+    Repository,
+    RepositoryFilter,
+    RepositoryTotals,
+)
 from assay.registry.records.tables import (
     container_configuration,
     image,
@@ -22,18 +29,6 @@ from assay.storage import insert
 
 #: Tables whose rows lie in the compartment of their repository.
 _FOLLOWERS = (image, repository_blob, repository_manifest, tag, tag_move, upload)
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryFilter:
-    """What a list of repositories is narrowed to; None and empty values don't narrow."""
-
-    tenancy: str
-    compartments: tuple[str, ...] = ()
-    ocid: str = ""
-    name: str = ""
-    is_public: bool | None = None
-    lifecycle_state: LifecycleState | None = None
 
 
 def add(connection: Connection, **values: Any) -> Repository | None:
@@ -53,6 +48,14 @@ def by_name(connection: Connection, tenancy: str, name: str) -> Repository | Non
     )
     row = connection.execute(query).one_or_none()
     return _repository(row) if row is not None else None
+
+
+def counted(connection: Connection, tenancy: str) -> int:
+    """How many repositories of a tenancy are not deleted."""
+    query = select(func.count()).where(
+        repository.c.tenancy == tenancy, repository.c.lifecycle_state != LifecycleState.DELETED
+    )
+    return connection.execute(query).scalar_one()
 
 
 def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Repository | None:
@@ -105,23 +108,23 @@ def move(connection: Connection, ocid: str, compartment: str) -> None:
 
 def listed(
     connection: Connection,
+    tenancy: str,
     narrow: RepositoryFilter,
-    *,
-    by_time: bool,
-    descending: bool,
+    order: Order,
     after: Sequence[Any] | None,
+    *,
     rows_max: int,
 ) -> tuple[Repository, ...]:
     """Repositories by name or time of creation, then OCID, behind the sort key `after`."""
-    first = repository.c.time_created if by_time else repository.c.name
-    query = select(repository).where(*_conditions(narrow))
+    first = repository.c.time_created if order.by_time else repository.c.name
+    query = select(repository).where(*_conditions(tenancy, narrow))
     if after is not None:
-        query = query.where(behind(first, repository.c.ocid, after, descending=descending))
-    query = sort(query, first, repository.c.ocid, descending=descending).limit(rows_max)
+        query = query.where(behind(first, repository.c.ocid, after, descending=order.descending))
+    query = sort(query, first, repository.c.ocid, descending=order.descending).limit(rows_max)
     return tuple(_repository(row) for row in connection.execute(query))
 
 
-def totals(connection: Connection, narrow: RepositoryFilter) -> RepositoryTotals:
+def totals(connection: Connection, tenancy: str, narrow: RepositoryFilter) -> RepositoryTotals:
     """Sums over all that `narrow` leaves."""
     row = connection.execute(
         select(
@@ -129,7 +132,7 @@ def totals(connection: Connection, narrow: RepositoryFilter) -> RepositoryTotals
             func.coalesce(func.sum(repository.c.image_count), 0).label("images"),
             func.coalesce(func.sum(repository.c.layer_count), 0).label("layers"),
             func.coalesce(func.sum(repository.c.layers_bytes), 0).label("layers_bytes"),
-        ).where(*_conditions(narrow))
+        ).where(*_conditions(tenancy, narrow))
     ).one()
     return RepositoryTotals(row.repositories, int(row.images), int(row.layers), int(row.layers_bytes))
 
@@ -170,8 +173,8 @@ def sort(query: Select[Any], first: ColumnElement[Any], second: ColumnElement[An
     return query.order_by(first, second)
 
 
-def _conditions(narrow: RepositoryFilter) -> list[ColumnElement[bool]]:
-    found = [repository.c.tenancy == narrow.tenancy]
+def _conditions(tenancy: str, narrow: RepositoryFilter) -> list[ColumnElement[bool]]:
+    found = [repository.c.tenancy == tenancy]
     if narrow.compartments:
         found.append(repository.c.compartment.in_(narrow.compartments))
     if narrow.ocid:

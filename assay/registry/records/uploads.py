@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from assay.clock import Instant
-from assay.registry.model import Repository, Upload
+from assay.registry.model import LifecycleState, Repository, Upload
 from assay.registry.records.tables import repository as repositories
 from assay.registry.records.tables import upload
 
@@ -31,7 +31,12 @@ def of_repository(connection: Connection, tenancy: str, repository_name: str, id
     query = (
         select(upload)
         .join(repositories, repositories.c.ocid == upload.c.repository)
-        .where(upload.c.id == identity, repositories.c.tenancy == tenancy, repositories.c.name == repository_name)
+        .where(
+            upload.c.id == identity,
+            repositories.c.tenancy == tenancy,
+            repositories.c.name == repository_name,
+            repositories.c.lifecycle_state != LifecycleState.DELETED,
+        )
     )
     row = connection.execute(query).one_or_none()
     return _upload(row) if row is not None else None

@@ -1,0 +1,90 @@
+"""Finding a repository for somebody: what is missing and what is not theirs to see get the same answer."""
+
+from sqlalchemy import Connection
+
+from assay.clock import Instant
+from assay.iam import Actor, Target, authorize, denied, permitted
+from assay.iam.identity import tenancies
+from assay.registry.model import Image, Repository
+from assay.registry.records import images as image_records
+from assay.registry.records import repositories as records
+
+#: The operations that a public repository allows to everybody, without a statement (oci-api 4.1).
+_PUBLIC = frozenset({"PullImage", "ListTags"})
+
+
+def target_of(repository: Repository, *, before: object = None) -> Target:
+    """The target of an operation on a repository."""
+    return Target(
+        compartment=repository.compartment,
+        resource=repository.ocid,
+        etag=repository.etag,
+        variables={"target.repo.name": repository.name},
+        before=before,
+    )
+
+
+def named(connection: Connection, actor: Actor, name: str, operation: str) -> Repository:
+    """The repository of that name in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
+    found = records.by_name(connection, actor.tenancy, name)
+    if found is None:
+        raise denied(operation)
+    return found
+
+
+def held(connection: Connection, actor: Actor, name: str, operation: str) -> Repository:
+    """As `named`, and nobody else changes the repository until this write transaction ends."""
+    found = named(connection, actor, name, operation)
+    records.lock(connection, found.ocid)
+    return named(connection, actor, name, operation)
+
+
+def known(connection: Connection, actor: Actor, ocid: str, operation: str) -> Repository:
+    """The repository with that OCID in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
+    found = records.by_ocid(connection, actor.tenancy, ocid)
+    if found is None:
+        raise denied(operation)
+    return found
+
+
+def image(connection: Connection, actor: Actor, ocid: str, operation: str) -> Image:
+    """The image with that OCID in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
+    found = image_records.by_ocid(connection, actor.tenancy, ocid)
+    if found is None:
+        raise denied(operation)
+    return found
+
+
+def image_target(found: Image, *, before: object = None) -> Target:
+    """The target of an operation on an image."""
+    return Target(
+        compartment=found.compartment,
+        resource=found.ocid,
+        etag=found.etag,
+        variables={"target.repo.name": found.repository_name},
+        before=before,
+    )
+
+
+def readable(connection: Connection, actor: Actor, name: str, operation: str, *, now: Instant) -> Repository:
+    """The repository of that name, if the actor may do the reading `operation` in it. Errors: Refused as if missing."""
+    found = named(connection, actor, name, operation)
+    if not (found.is_public and operation in _PUBLIC):
+        authorize(connection, actor, operation, target_of(found), now=now)
+    return found
+
+
+def may_pull(connection: Connection, actor: Actor, repository: Repository, *, now: Instant) -> bool:
+    """Whether the actor may pull from a repository."""
+    return repository.is_public or permitted(connection, actor, "PullImage", target_of(repository), now=now)
+
+
+def name_of(actor: Actor) -> str:
+    """Who acts, as rows keep it: the OCID, or the name of a principal without one."""
+    return actor.principal.ocid or actor.principal.name
+
+
+def ocid_extension(connection: Connection, tenancy: str) -> str:
+    """What stands before the tail in the OCIDs of repositories and images: `0.<namespace>` (oci-api 1.5)."""
+    namespace = tenancies.namespace_of(connection, tenancy)
+    return f"0.{namespace}" if namespace else "0"

@@ -1,0 +1,134 @@
+"""Images: found, listed, and looked into (oci-api 2.1). How they come to be: `pushes`; how they go: `removals`."""
+
+from sqlalchemy import Connection
+
+from assay.iam import Actor, Target, authorize, denied, permitted
+from assay.oci import Digest, Platform
+from assay.registry import access, listing, pulls
+from assay.registry.manifests import Manifest, read_manifest
+from assay.registry.model import (
+    Image,
+    ImageFilter,
+    Layer,
+    Order,
+    PlatformManifest,
+    TagOrDigest,
+)
+from assay.registry.records import blobs as blob_records
+from assay.registry.records import images as records
+from assay.registry.records import manifests as manifest_records
+from assay.registry.records import tags as tag_records
+from assay.storage import Store, pages
+
+LATEST_MAX = 100
+EVERY_IMAGE = ImageFilter()
+LATEST_FIRST = Order()
+
+
+def get(store: Store, actor: Actor, ocid: str) -> Image:
+    """One image by OCID, deleted ones included. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        found = access.image(connection, actor, ocid, "GetContainerImage")
+        authorize(connection, actor, "GetContainerImage", access.image_target(found), now=store.clock.now())
+        return found
+
+
+def lookup(store: Store, actor: Actor, repository_name: str, reference: TagOrDigest) -> Image:
+    """The available image that a tag or digest names. Errors: Refused (NOT_FOUND, also for what is no image)."""
+    operation = "LookupContainerImageByUri"
+    with store.database.read() as connection:
+        repository = access.named(connection, actor, repository_name, operation)
+        authorize(connection, actor, operation, access.target_of(repository), now=store.clock.now())
+        digest = reference if isinstance(reference, Digest) else None
+        if digest is None:
+            digest = tag_records.digest_of(connection, repository.ocid, str(reference))
+        found = records.available(connection, repository.ocid, digest) if digest is not None else None
+    if found is None:
+        raise denied(operation)
+    return found
+
+
+def listed(
+    store: Store,
+    actor: Actor,
+    narrow: ImageFilter = EVERY_IMAGE,
+    order: Order = LATEST_FIRST,
+    *,
+    limit: int | None = None,
+    page: str = "",
+) -> pages.Page[Image]:
+    """A page of the images that the actor may see. Errors: Refused (NOT_FOUND, PAGE_TOKEN, MALFORMED)."""
+    operation, now = "ListContainerImages", store.clock.now()
+    with store.database.read() as connection:
+        found = listing.page_of(
+            store,
+            (operation, actor.tenancy, narrow, order),
+            page,
+            limit,
+            fetch=lambda after, rows_max: records.listed(
+                connection, actor.tenancy, narrow, order, after, rows_max=rows_max
+            ),
+            is_visible=lambda row: (
+                narrow.display_name in ("", row.display_name)
+                and permitted(connection, actor, operation, access.image_target(row), now=now)
+            ),
+            key_of=lambda row: (row.time_created if order.by_time else row.repository_name, row.ocid),
+        )
+        places = narrow.compartments or (actor.tenancy,)
+        if not found.items and not any(
+            permitted(connection, actor, operation, Target(compartment=place), now=now) for place in places
+        ):
+            raise denied(operation)
+    return found
+
+
+def latest(connection: Connection, repository: str, count: int) -> tuple[Image, ...]:
+    """The images of a repository (by OCID) that were pushed last, the latest first. For rooms that act for a principal
+    whom they have authorized."""
+    return records.latest(connection, repository, rows_max=min(count, LATEST_MAX))
+
+
+def of_digest(connection: Connection, repository: str, digest: Digest) -> Image | None:
+    """The available image of a digest in a repository (by OCID). For rooms, as `latest`."""
+    return records.available(connection, repository, digest)
+
+
+def of_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
+    """An image by OCID, deleted ones included. For rooms, as `latest`."""
+    return records.by_ocid(connection, tenancy, ocid)
+
+
+def layers(store: Store, actor: Actor, ocid: str) -> tuple[Layer, ...]:
+    """The distinct layers of an image, in order of digest. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        found = access.image(connection, actor, ocid, "GetContainerImage")
+        authorize(connection, actor, "GetContainerImage", access.image_target(found), now=store.clock.now())
+        named = manifest_records.layers_of(connection, found.digest)
+        return blob_records.layers(connection, found.repository, named)
+
+
+def platforms(connection: Connection, repository: str, digest: Digest) -> tuple[PlatformManifest, ...]:
+    """The runnable manifests of an image: itself, or those of its index, each once, in the index's order.
+
+    For rooms that read what is in an image. Errors: Refused (MANIFEST_UNKNOWN).
+    """
+    found: dict[Digest, PlatformManifest] = {}
+    waiting: list[tuple[Digest, Platform | None]] = [(digest, None)]
+    while waiting:
+        here, platform = waiting.pop(0)
+        stored = manifest_records.stored(connection, repository, [here]).get(here)
+        if stored is None:
+            raise pulls.unknown(here)
+        manifest = read_manifest(manifest_records.content(connection, here), stored.media_type)
+        if manifest.is_index:
+            waiting = [(child.digest, child.platform) for child in manifest.platforms] + waiting
+        elif stored.is_runnable and here not in found:
+            found[here] = _platform(here, platform, manifest)
+    return tuple(found.values())
+
+
+def _platform(digest: Digest, platform: Platform | None, manifest: Manifest) -> PlatformManifest:
+    if manifest.config is None:
+        raise pulls.unknown(digest)
+    layers = tuple((each.digest, each.media_type, each.size) for each in manifest.layers)
+    return PlatformManifest(digest, platform, manifest.config.digest, layers)

@@ -1,0 +1,123 @@
+"""What a manifest stands for in a repository: an image of its own, a platform of an index, or neither.
+
+A manifest that holds runnable layers is an image when it was pushed in its own right: under a tag (not cosign's), or by
+digest alone. But a client that pushes an index pushes its children by digest first, and nothing tells them apart until
+the index comes. So a manifest that was pushed by digest alone *settles*: it becomes an image after a while, unless an
+index takes it in. Should an index come later than that, it still takes it in.
+"""
+
+from sqlalchemy import Connection
+
+from assay.clock import Instant, new_etag
+from assay.events import ImagePushed, ImageTakenIn
+from assay.oci import Digest
+from assay.registry import access
+from assay.registry.model import Image, LifecycleState, Repository, StoredManifest
+from assay.registry.records import blobs, images, manifests
+from assay.registry.records import repositories as repositories_records
+from assay.storage import Store, outbox
+
+
+def record_push(
+    store: Store,
+    connection: Connection,
+    repository: Repository,
+    stored: StoredManifest,
+    *,
+    tag: str,
+    pushed_by: str,
+    now: Instant,
+) -> Image:
+    """Note a push in its own right: a new image, or one more push of the image that is there. Announces ImagePushed."""
+    found = images.available(connection, repository.ocid, stored.digest)
+    if found is None:
+        found = _add(store, connection, repository, stored, pushed_by, now)
+    else:
+        images.change(connection, found.ocid, time_last_pushed=now, time_updated=now)
+    manifests.settled(connection, repository.ocid, [stored.digest])
+    fact = ImagePushed(
+        tenancy=repository.tenancy,
+        repository=repository.ocid,
+        image=found.ocid,
+        digest=stored.digest.text,
+        tag=tag,
+    )
+    outbox.announce(connection, fact, now)
+    return found
+
+
+def take_in(
+    connection: Connection, repository: Repository, children: tuple[Digest, ...], now: Instant
+) -> tuple[Image, ...]:
+    """Let an index take in its children: those that no tag ever named are images of their own no more."""
+    manifests.settled(connection, repository.ocid, children)
+    taken = images.untagged_of(connection, repository.ocid, children)
+    for image in taken:
+        leave(connection, repository, image, now)
+        fact = ImageTakenIn(
+            tenancy=repository.tenancy, repository=repository.ocid, image=image.ocid, digest=image.digest.text
+        )
+        outbox.announce(connection, fact, now)
+    return taken
+
+
+def leave(connection: Connection, repository: Repository, image: Image, now: Instant) -> None:
+    """Let an image be one no more. Its layers stay counted until it is purged, for it may be restored."""
+    images.change(
+        connection,
+        image.ocid,
+        lifecycle_state=LifecycleState.DELETED,
+        time_deleted=now,
+        time_updated=now,
+        etag=new_etag(),
+    )
+    repositories_records.count(connection, repository.ocid, images=-1)
+
+
+def come_back(connection: Connection, repository: Repository, image: Image, now: Instant) -> None:
+    """Let a deleted image be one again, and serve what it needs."""
+    images.change(
+        connection,
+        image.ocid,
+        lifecycle_state=LifecycleState.AVAILABLE,
+        time_deleted=None,
+        time_updated=now,
+        etag=new_etag(),
+    )
+    family = manifests.family_of(connection, image.digest)
+    manifests.serve(connection, repository.ocid, family, None)
+    blobs.revive(connection, repository.ocid, manifests.blobs_of(connection, family))
+    repositories_records.count(connection, repository.ocid, images=1)
+
+
+def _add(
+    store: Store,
+    connection: Connection,
+    repository: Repository,
+    stored: StoredManifest,
+    pushed_by: str,
+    now: Instant,
+) -> Image:
+    layers = manifests.layers_of(connection, stored.digest)
+    change = blobs.use_layers(connection, repository.ocid, layers, 1)
+    extension = access.ocid_extension(connection, repository.tenancy)
+    added = images.add(
+        connection,
+        ocid=store.site.new_ocid("containerimage", extension=extension).text,
+        tenancy=repository.tenancy,
+        compartment=repository.compartment,
+        lifecycle_state=LifecycleState.AVAILABLE,
+        time_created=now,
+        time_updated=now,
+        etag=new_etag(),
+        repository=repository.ocid,
+        digest=stored.digest.text,
+        created_by=pushed_by,
+        time_last_pushed=now,
+        manifest_bytes=stored.size,
+        layers_bytes=sum(layer.size for layer in blobs.layers(connection, repository.ocid, layers)),
+    )
+    repositories_records.count(
+        connection, repository.ocid, images=1, layers=change.layers, layers_bytes=change.layers_bytes
+    )
+    return added

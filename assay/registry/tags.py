@@ -1,0 +1,58 @@
+"""Tags of a repository: listed, their history, removed."""
+
+from assay.events import TagMoved
+from assay.iam import Act, Actor, perform
+from assay.registry import access, pulls
+from assay.registry.model import Repository, TagMove
+from assay.registry.records import images as image_records
+from assay.registry.records import tags as records
+from assay.storage import Store
+
+TAGS_PAGE_MAX = 10_000
+HISTORY_MAX = 1_000
+
+
+def listed(
+    store: Store, actor: Actor, repository_name: str, *, after: str = "", rows_max: int = TAGS_PAGE_MAX
+) -> tuple[tuple[str, ...], bool]:
+    """Tags behind `after` in order of their bytes, and whether there are more. Errors: Refused (NOT_FOUND)."""
+    rows_max = min(rows_max, TAGS_PAGE_MAX)
+    with store.database.read() as connection:
+        repository = access.readable(connection, actor, repository_name, "ListTags", now=store.clock.now())
+        found = records.names(connection, repository.ocid, after, rows_max=rows_max + 1)
+    return found[:rows_max], len(found) > rows_max
+
+
+def history(store: Store, actor: Actor, repository_name: str, tag: str) -> tuple[TagMove, ...]:
+    """The moves of a tag, newest first, also of one that was removed. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        repository = access.readable(connection, actor, repository_name, "ListTags", now=store.clock.now())
+        return records.history(connection, repository.ocid, tag, rows_max=HISTORY_MAX)
+
+
+def remove(store: Store, actor: Actor, repository_name: str, tag: str) -> None:
+    """Remove a tag; what it named stays. Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN)."""
+
+    def change(act: Act) -> None:
+        repository = access.held(act.connection, actor, repository_name, "RemoveContainerVersion")
+        untag(act, repository, tag)
+
+    perform(
+        store,
+        actor,
+        "RemoveContainerVersion",
+        locate=lambda connection: access.target_of(
+            access.named(connection, actor, repository_name, "RemoveContainerVersion")
+        ),
+        change=change,
+    )
+
+
+def untag(act: Act, repository: Repository, tag: str) -> None:
+    """Remove a tag within an act; its image remembers it. Errors: Refused (MANIFEST_UNKNOWN)."""
+    named = records.digest_of(act.connection, repository.ocid, tag)
+    if named is None:
+        raise pulls.unknown(tag)
+    image_records.remember_version(act.connection, repository.ocid, named, tag)
+    records.remove(act.connection, repository, tag, moved_by=access.name_of(act.actor), now=act.now)
+    act.announce(TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=tag, digest=""))
