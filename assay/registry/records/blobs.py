@@ -50,8 +50,9 @@ def hold(connection: Connection, repository: Repository, digest: Digest, size: i
             time_created=now,
         )
         .on_conflict_do_nothing()
-    )
-    if added.rowcount == 1:
+        .returning(repository_blob.c.digest)
+    ).one_or_none()
+    if added is not None:
         return size
     connection.execute(
         update(repository_blob)

@@ -37,8 +37,9 @@ def add(connection: Connection, digest: Digest, content: bytes, links: Collectio
         insert(connection, manifest)
         .values(digest=digest.text, size=len(content), content=content, time_created=now)
         .on_conflict_do_nothing()
-    )
-    if added.rowcount == 1 and links:
+        .returning(manifest.c.digest)
+    ).one_or_none()
+    if added is not None and links:
         rows = [{"manifest": digest.text, "target": target.text, "role": role} for role, target in sorted(set(links))]
         connection.execute(insert(connection, manifest_link).on_conflict_do_nothing(), rows)
 
