@@ -1,5 +1,9 @@
-"""IAM: who may. Principals, credentials, policies, and `perform`, the one way in for every change."""
+"""IAM: who may. Principals, credentials, policies, and `perform`, the one way in for every change.
 
+`identity` and `credentials` hold the verbs of this room, by module: `identity.users`, `credentials.sessions`, …
+"""
+
+from assay.iam import credentials, identity
 from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, denied, permitted
@@ -12,7 +16,9 @@ __all__ = [
     "PrincipalKind",
     "Target",
     "authorize",
+    "credentials",
     "denied",
+    "identity",
     "perform",
     "permitted",
 ]

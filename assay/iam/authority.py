@@ -19,8 +19,8 @@ from assay.iam.syntax import Statement, SubjectKind
 EVERY_TYPE = "*"
 
 _OWN_CREDENTIALS = (
-    "'GetUser', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys', 'UploadApiKey', 'DeleteApiKey',"
-    " 'ListAuthTokens', 'CreateAuthToken', 'UpdateAuthToken', 'DeleteAuthToken'"
+    "'GetUser', 'SignIn', 'SignOut', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys', 'UploadApiKey',"
+    " 'DeleteApiKey', 'ListAuthTokens', 'CreateAuthToken', 'UpdateAuthToken', 'DeleteAuthToken'"
 )
 
 #: What holds in every tenancy, as statements like any other (oci-api 4.5): people look after their own credentials,

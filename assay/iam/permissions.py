@@ -212,7 +212,7 @@ def _identity() -> list[Operation]:
         *_rows(
             "users",
             {
-                "USER_INSPECT": "ListUsers GetUser",
+                "USER_INSPECT": "ListUsers GetUser SignIn SignOut",
                 "USER_READ": "ListApiKeys ListAuthTokens",
                 "USER_CREATE": "CreateUser",
                 "USER_UPDATE": "UpdateUser UpdateUserCapabilities",

@@ -50,6 +50,19 @@ def password_of(connection: Connection, user_ocid: str) -> StoredPassword:
     return StoredPassword(*connection.execute(query).one())
 
 
+def set_password(
+    connection: Connection, user_ocid: str, password_hash: str, now: Instant, *, must_change: bool
+) -> None:
+    """Give a user a password."""
+    values = {"password_hash": password_hash, "must_change_password": must_change, "time_password_set": now}
+    rows.change(connection, user, user_ocid, now, **values)
+
+
+def note_sign_in(connection: Connection, user_ocid: str, now: Instant) -> None:
+    """Keep when a user signed in. It is no change of the user: the etag stays."""
+    connection.execute(update(user).where(user.c.ocid == user_ocid).values(time_last_sign_in=now))
+
+
 def insert_session(
     connection: Connection, token_digest: str, tenancy: str, user_ocid: str, address: str, **times: int
 ) -> None:
@@ -149,9 +162,10 @@ def delete_token(connection: Connection, table: Table, ocid: str) -> None:
     connection.execute(delete(table).where(table.c.ocid == ocid))
 
 
-def failures_of(connection: Connection, counters: Iterable[str]) -> dict[str, Failures]:
-    """What is counted under `counters`; those without failures are left out."""
+def failures_of(connection: Connection, counters: Iterable[str], *, lock: bool = False) -> dict[str, Failures]:
+    """What is counted under `counters`, those without failures left out; `lock` until the transaction ends."""
     query = select(sign_in_failure).where(sign_in_failure.c.counted_by.in_(sorted(counters)))
+    query = query.order_by(sign_in_failure.c.counted_by).with_for_update() if lock else query
     return {
         row.counted_by: Failures(row.failures, row.time_last, row.locked_until) for row in connection.execute(query)
     }
