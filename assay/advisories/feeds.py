@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -16,6 +17,8 @@ from assay.errors import AssayError, Reason, Refused
 from assay.storage import Store
 
 __all__ = [
+    "CARRIED_FIRST",
+    "CARRIED_LATER",
     "ECOSYSTEMS_DEFAULT",
     "PUBLIC_OSV",
     "REFRESH_SECONDS_DEFAULT",
@@ -30,6 +33,9 @@ __all__ = [
     "state",
 ]
 
+#: Folders of a small feed that the project carries, for a demonstration without a network: at first, and some time later.
+CARRIED_FIRST = str(Path(__file__).parent / "carried" / "first")
+CARRIED_LATER = str(Path(__file__).parent / "carried" / "later")
 #: After a failure the next run comes this soon, if the schedule does not say sooner.
 RETRY_SECONDS = 300
 #: A feed is stale when its last success is older than so many of its intervals.
