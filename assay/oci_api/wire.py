@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from assay.clock import Instant, instant
 from assay.errors import Refused
+from assay.iam.identity import compartments
 from assay.oci_api.frame import Call
 
 
@@ -29,6 +30,23 @@ def tags_of(call: Call) -> dict[str, Any]:
         "freeform_tags": call.field("freeformTags", dict[str, str], {}),
         "defined_tags": call.field("definedTags", dict[str, dict[str, Any]], {}),
     }
+
+
+def tags_changed(call: Call) -> dict[str, Any]:
+    """The tags of an update body; None where the body leaves them as they are."""
+    return {
+        "freeform_tags": call.field("freeformTags", dict[str, str], None),
+        "defined_tags": call.field("definedTags", dict[str, dict[str, Any]], None),
+    }
+
+
+def compartments_of(call: Call) -> tuple[str, ...]:
+    """The compartment of a list, with all below it when the query says so."""
+    compartment = call.needed("compartmentId")
+    if not call.flag("compartmentIdInSubtree"):
+        return (compartment,)
+    with call.app.store.database.read() as connection:
+        return tuple(each.ocid for each in compartments.with_all_below(connection, call.actor, compartment))
 
 
 def tags_reply(resource: Tagged) -> dict[str, Any]:

@@ -1,0 +1,295 @@
+"""Artifacts: container repositories and images (oci-api 2.1). Image signatures stand in `signatures.py`."""
+
+from typing import Any
+
+from assay.clock import rfc3339
+from assay.errors import Refused
+from assay.iam.identity import tenancies
+from assay.oci import Digest, Reference
+from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.wire import compartments_of, tags_changed, tags_of, tags_reply
+from assay.registry import images, removals, repositories
+from assay.registry.model import (
+    Image,
+    ImageFilter,
+    LifecycleState,
+    Order,
+    Readme,
+    ReadmeFormat,
+    Repository,
+    RepositoryFilter,
+    tag_or_digest,
+)
+from assay.registry.repositories import RepositoryChanges, RepositoryDetails
+
+_GIB = 1 << 30
+
+
+def repository_reply(repository: Repository, namespace: str) -> dict[str, Any]:
+    """A ContainerRepository."""
+    return {
+        "id": repository.ocid,
+        "compartmentId": repository.compartment,
+        "displayName": repository.name,
+        "namespace": namespace,
+        "createdBy": repository.created_by,
+        "lifecycleState": repository.lifecycle_state,
+        "isPublic": repository.is_public,
+        "isImmutable": repository.is_immutable,
+        "readme": _readme_reply(repository.readme),
+        "imageCount": repository.image_count,
+        "layerCount": repository.layer_count,
+        "layersSizeInBytes": repository.layers_bytes,
+        "billableSizeInGBs": -(-repository.stored_bytes // _GIB),
+        "timeCreated": rfc3339(repository.time_created),
+        "timeLastPushed": _time(repository.time_last_pushed),
+        **tags_reply(repository),
+    }
+
+
+def _readme_reply(readme: Readme | None) -> dict[str, Any] | None:
+    return None if readme is None else {"content": readme.content, "format": readme.format}
+
+
+def image_reply(image: Image) -> dict[str, Any]:
+    """A ContainerImage without its layers, which only a read of one image gives."""
+    return {
+        "id": image.ocid,
+        "compartmentId": image.compartment,
+        "repositoryId": image.repository,
+        "repositoryName": image.repository_name,
+        "displayName": image.display_name,
+        "digest": str(image.digest),
+        "createdBy": image.created_by,
+        "lifecycleState": image.lifecycle_state,
+        "version": image.version or None,
+        "versions": [
+            {"version": each.version, "createdBy": each.created_by, "timeCreated": rfc3339(each.time_created)}
+            for each in image.versions
+        ],
+        "manifestSizeInBytes": image.manifest_bytes,
+        "layersSizeInBytes": image.layers_bytes,
+        "pullCount": image.pull_count,
+        "timeCreated": rfc3339(image.time_created),
+        "timeLastPushed": rfc3339(image.time_last_pushed),
+        "timeLastPulled": _time(image.time_last_pulled),
+        **tags_reply(image),
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _namespace(call: Call) -> str:
+    return tenancies.namespace(call.app.store, call.actor)
+
+
+def _order(call: Call) -> Order:
+    by_time = call.choice("sortBy", ("TIMECREATED", "DISPLAYNAME"), "TIMECREATED") == "TIMECREATED"
+    direction = call.choice("sortOrder", ("ASC", "DESC"), "DESC" if by_time else "ASC")
+    return Order(by_time=by_time, descending=direction == "DESC")
+
+
+def _state(call: Call) -> LifecycleState | None:
+    word = call.choice("lifecycleState", tuple(LifecycleState), "")
+    return LifecycleState(word) if word else None
+
+
+def _readme(call: Call) -> Readme | None:
+    given = call.field("readme", dict, None)
+    if given is None:
+        return None
+    try:
+        return Readme(content=str(given["content"]), format=ReadmeFormat(given["format"]))
+    except (KeyError, ValueError) as fault:
+        raise Refused("The readme lacks content or format.", advice="Use TEXT_MARKDOWN or TEXT_PLAIN.") from fault
+
+
+def _create_repository(call: Call) -> Reply:
+    details = RepositoryDetails(
+        compartment=call.field("compartmentId", str),
+        name=call.field("displayName", str),
+        is_public=call.field("isPublic", bool, default=False),
+        is_immutable=call.field("isImmutable", bool, default=False),
+        readme=_readme(call),
+        **tags_of(call),
+    )
+    made = repositories.create(call.app.store, call.actor, details, retry_token=call.retry_token)
+    return Reply(repository_reply(made, _namespace(call)), etag=made.etag)
+
+
+def _list_repositories(call: Call) -> Reply:
+    narrow = RepositoryFilter(
+        compartments=compartments_of(call),
+        ocid=call.query.get("repositoryId", ""),
+        name=call.query.get("displayName", ""),
+        is_public=call.flag("isPublic"),
+        lifecycle_state=_state(call),
+    )
+    page = repositories.listed(call.app.store, call.actor, narrow, _order(call), limit=call.limit, page=call.page or "")
+    totals = repositories.totals(call.app.store, call.actor, narrow)
+    namespace = _namespace(call)
+    body = {
+        "items": [repository_reply(each, namespace) for each in page.items],
+        "repositoryCount": totals.repository_count,
+        "imageCount": totals.image_count,
+        "layerCount": totals.layer_count,
+        "layersSizeInBytes": totals.layers_bytes,
+    }
+    return Reply(body, next_page=page.next_page)
+
+
+def _get_repository(call: Call) -> Reply:
+    found = repositories.get(call.app.store, call.actor, call.path["repository"])
+    return Reply(repository_reply(found, _namespace(call)), etag=found.etag)
+
+
+def _update_repository(call: Call) -> Reply:
+    changes = RepositoryChanges(
+        is_public=call.field("isPublic", bool, None),
+        is_immutable=call.field("isImmutable", bool, None),
+        readme=_readme(call),
+        **tags_changed(call),
+    )
+    found = repositories.change(
+        call.app.store,
+        call.actor,
+        call.path["repository"],
+        changes,
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(repository_reply(found, _namespace(call)), etag=found.etag)
+
+
+def _delete_repository(call: Call) -> Reply:
+    repositories.delete(call.app.store, call.actor, call.path["repository"], if_match=call.if_match)
+    return Reply()
+
+
+def _move_repository(call: Call) -> Reply:
+    found = repositories.move(
+        call.app.store,
+        call.actor,
+        call.path["repository"],
+        call.field("compartmentId", str),
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(etag=found.etag)
+
+
+def _list_images(call: Call) -> Reply:
+    digest = call.query.get("imageDigest")
+    narrow = ImageFilter(
+        compartments=compartments_of(call),
+        repository=call.query.get("repositoryId", ""),
+        repository_name=call.query.get("repositoryName", ""),
+        version=call.query.get("version", ""),
+        is_versioned=call.flag("isVersioned"),
+        display_name=call.query.get("displayName", ""),
+        ocid=call.query.get("imageId", ""),
+        digest=Digest(digest) if digest else None,
+        lifecycle_state=_state(call) or LifecycleState.AVAILABLE,
+    )
+    page = images.listed(call.app.store, call.actor, narrow, _order(call), limit=call.limit, page=call.page or "")
+    return Reply({"items": [image_reply(each) for each in page.items]}, next_page=page.next_page)
+
+
+def _get_image(call: Call) -> Reply:
+    found = images.get(call.app.store, call.actor, call.path["image"])
+    layers = images.layers(call.app.store, call.actor, found.ocid)
+    told = [
+        {"digest": str(each.digest), "sizeInBytes": each.size, "timeCreated": rfc3339(each.time_created)}
+        for each in layers
+    ]
+    return Reply({**image_reply(found), "layers": told}, etag=found.etag)
+
+
+def _update_image(call: Call) -> Reply:
+    found = removals.change_tags(
+        call.app.store, call.actor, call.path["image"], if_match=call.if_match, **tags_changed(call)
+    )
+    return Reply(image_reply(found), etag=found.etag)
+
+
+def _delete_image(call: Call) -> Reply:
+    removals.delete(call.app.store, call.actor, call.path["image"], if_match=call.if_match)
+    return Reply()
+
+
+def _restore_image(call: Call) -> Reply:
+    found = removals.restore(
+        call.app.store,
+        call.actor,
+        call.path["image"],
+        version=call.field("version", str, ""),
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(image_reply(found), etag=found.etag)
+
+
+def _remove_version(call: Call) -> Reply:
+    found = removals.remove_version(
+        call.app.store,
+        call.actor,
+        call.path["image"],
+        call.field("version", str),
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(image_reply(found), etag=found.etag)
+
+
+def _lookup_image(call: Call) -> Reply:
+    """`namespace/repo:version` or `namespace/repo@sha256:…`, without a host."""
+    uri = call.field("imageUri", str)
+    reference = Reference.parse(uri)
+    namespace, slash, name = reference.name.partition("/")
+    if not slash or namespace != _namespace(call) or not (reference.tag or reference.digest):
+        raise Refused(
+            f"{uri[:120]!r} names no image of this tenancy.", advice="Write NAMESPACE/REPOSITORY:VERSION or @DIGEST."
+        )
+    found = images.lookup(call.app.store, call.actor, name, reference.digest or tag_or_digest(reference.tag))
+    return Reply(image_reply(found), etag=found.etag)
+
+
+def _get_configuration(call: Call) -> Reply:
+    created = repositories.is_created_on_first_push(call.app.store, call.actor)
+    return Reply({"isRepositoryCreatedOnFirstPush": created, "namespace": _namespace(call)})
+
+
+def _update_configuration(call: Call) -> Reply:
+    value = call.field("isRepositoryCreatedOnFirstPush", bool)
+    created = repositories.set_created_on_first_push(call.app.store, call.actor, value=value)
+    return Reply({"isRepositoryCreatedOnFirstPush": created, "namespace": _namespace(call)})
+
+
+_REPOSITORIES = "/20160918/container/repositories"
+_IMAGES = "/20160918/container/images"
+_CONFIGURATION = "/20160918/container/configuration"
+
+ROWS: tuple[Row, ...] = (
+    Row("POST", _REPOSITORIES, "CreateContainerRepository", _create_repository),
+    Row("GET", _REPOSITORIES, "ListContainerRepositories", _list_repositories),
+    Row("GET", f"{_REPOSITORIES}/{{repository}}", "GetContainerRepository", _get_repository),
+    Row("PUT", f"{_REPOSITORIES}/{{repository}}", "UpdateContainerRepository", _update_repository),
+    Row("DELETE", f"{_REPOSITORIES}/{{repository}}", "DeleteContainerRepository", _delete_repository),
+    Row(
+        "POST",
+        f"{_REPOSITORIES}/{{repository}}/actions/changeCompartment",
+        "ChangeContainerRepositoryCompartment",
+        _move_repository,
+    ),
+    Row("POST", f"{_IMAGES}/actions/lookupImageByUri", "LookupContainerImageByUri", _lookup_image),
+    Row("GET", _IMAGES, "ListContainerImages", _list_images),
+    Row("GET", f"{_IMAGES}/{{image}}", "GetContainerImage", _get_image),
+    Row("PUT", f"{_IMAGES}/{{image}}", "UpdateContainerImage", _update_image),
+    Row("DELETE", f"{_IMAGES}/{{image}}", "DeleteContainerImage", _delete_image),
+    Row("POST", f"{_IMAGES}/{{image}}/actions/restore", "RestoreContainerImage", _restore_image),
+    Row("POST", f"{_IMAGES}/{{image}}/actions/removeVersion", "RemoveContainerVersion", _remove_version),
+    Row("GET", _CONFIGURATION, "GetContainerConfiguration", _get_configuration),
+    Row("PUT", _CONFIGURATION, "UpdateContainerConfiguration", _update_configuration),
+)
