@@ -32,6 +32,7 @@ audit = Table(
     Column("after", Text),
 )
 Index("ix_audit_tenancy_id", audit.c.tenancy, audit.c.id)
+Index("ix_audit_resource_id", audit.c.resource, audit.c.id)
 
 VALUE_BYTES_MAX = 16_384
 

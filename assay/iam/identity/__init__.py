@@ -1,5 +1,19 @@
-"""Verbs of the Identity service: tenancies, compartments, users, groups, policies, and the services that act."""
+"""Verbs of the Identity service: tenancies, compartments, users, groups, policies, and the services that act.
 
-from assay.iam.identity import compartments, first_start, groups, policies, services, tenancies, users
+`resources` holds the values that they take and give back; `trail` reads the audit log.
+"""
 
-__all__ = ["compartments", "first_start", "groups", "policies", "services", "tenancies", "users"]
+from assay.iam import resources
+from assay.iam.identity import compartments, first_start, groups, policies, services, tenancies, trail, users
+
+__all__ = [
+    "compartments",
+    "first_start",
+    "groups",
+    "policies",
+    "resources",
+    "services",
+    "tenancies",
+    "trail",
+    "users",
+]

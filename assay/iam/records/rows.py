@@ -38,7 +38,8 @@ def fresh(ocid: str, tenancy: str, compartment: str, now: Instant, tags: Tags | 
 
 def add(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
     """Write a new row; False when one with the same unique name is there, also one that a rival is just writing."""
-    return connection.execute(insert(connection, table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    written = insert(connection, table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(written).first() is not None
 
 
 def one(connection: Connection, table: Table, tenancy: str, ocid: str, *, lock: bool = False) -> Row[Any] | None:
