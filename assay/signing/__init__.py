@@ -1,3 +1,21 @@
-"""Signing: sign, verify, one file an envelope format."""
+"""Signing: sign, verify, publish; one file an envelope format.
 
-__all__: list[str] = []
+sign_image ──▶ records (everything signed at once) ──outbox──▶ publish ──▶ .sig tag and bundle in the registry
+upload_signature ──▲                              pushed ◀──outbox── what users push themselves
+"""
+
+from assay.signing import bundle, cosign, envelope, native, publish, pushed, resources, sign, signatures, upload, verify
+
+__all__ = [
+    "bundle",
+    "cosign",
+    "envelope",
+    "native",
+    "publish",
+    "pushed",
+    "resources",
+    "sign",
+    "signatures",
+    "upload",
+    "verify",
+]

@@ -125,6 +125,14 @@ def read(content: bytes) -> Claim:
     return Claim(Form.BUNDLE, signed_bytes(payload), signature, _subjects(payload))
 
 
+def digests_in(signed: bytes) -> tuple[Digest, ...]:
+    """The digests that the statement inside `signed_bytes` is about. Errors: Refused when it holds none."""
+    payload = signed.split(b" ", 4)[4] if signed.count(b" ") >= 4 else b""  # a statement may hold spaces of its own
+    if signed != signed_bytes(payload):
+        raise Refused("The signed bytes are not those of a DSSE envelope around a statement.")
+    return _subjects(payload)
+
+
 def _subjects(payload: bytes) -> tuple[Digest, ...]:
     """The SHA-256 digests that a statement is about."""
     document = strict_json(payload, size_max=PAYLOAD_BYTES_MAX, what="in-toto statement")

@@ -197,23 +197,26 @@ def _read_layer(descriptor: object) -> Layer | None:
     return Layer(digest, size, signature, descriptor) if 0 < size <= PAYLOAD_BYTES_MAX else None
 
 
-def merged(standing: bytes | None, ours: Sequence[Layer], withdrawn: Sequence[Layer] = ()) -> tuple[Layer, ...] | None:
-    """The layers that the signature tag should have: ours first, then what else stands there, without the withdrawn.
+def merged(
+    standing: bytes | None, ours: Sequence[Layer], withdrawn: Sequence[Layer] = (), beside: bytes | None = None
+) -> tuple[Layer, ...] | None:
+    """The layers that the signature tag should have: ours first, then what others put there, without the withdrawn.
 
-    `standing` is the manifest under the tag now, if any; one that cannot be read gives way to ours. None when nothing
-    needs to change; an empty tuple when the tag should go.
+    `standing` is the manifest under the tag now, if any; `beside` one that stood there a moment ago. One that cannot be
+    read gives way to ours. None when nothing needs to change; an empty tuple when the tag should go.
     """
-    try:
-        there = read_layers(standing) if standing is not None else ()
-    except Refused:
-        there = ()
-    present = {layer.identity for layer in there}
+    there = _readable(standing)
     gone = {layer.identity for layer in withdrawn}
-    own = {layer.identity for layer in ours}
-    if own <= present and not gone & present:
-        return None
-    foreign = (layer for layer in there if layer.identity not in own | gone)
-    return (*ours, *foreign)
+    wanted = {layer.identity: layer for layer in (*ours, *there, *_readable(beside))}
+    layers = tuple(layer for identity, layer in wanted.items() if identity not in gone)
+    return None if {layer.identity for layer in layers} == {layer.identity for layer in there} else layers
+
+
+def _readable(manifest: bytes | None) -> tuple[Layer, ...]:
+    try:
+        return read_layers(manifest) if manifest is not None else ()
+    except Refused:
+        return ()
 
 
 def _compact(value: object) -> bytes:

@@ -6,7 +6,7 @@ space, non-ASCII escaped; the key signs these bytes. The stock client never look
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from assay.errors import Refused
@@ -63,6 +63,10 @@ class NativeMessage:
                 advice="Shorten the description or the metadata.",
             )
         return content
+
+    def about(self, digest: Digest) -> Self:
+        """The same message about another manifest: a platform of the image."""
+        return replace(self, image_digest=digest)
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

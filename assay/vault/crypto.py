@@ -4,13 +4,15 @@ A private key is unsealed for the length of one call and never leaves this room.
 is asked of the `UsageGate` that the application hands in; without one no key is gated.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from logging import getLogger
+from typing import Protocol, Self
 
 from sqlalchemy import Connection
 
-from assay.errors import Reason, Refused, not_found
+from assay.errors import Corrupt, Reason, Refused, not_found
 from assay.iam import Act, Actor, Target, authorize, perform
 from assay.storage import Store
 from assay.vault import algorithms, keys
@@ -22,6 +24,8 @@ from assay.vault.sealing import RootKey, public_key, unsealed
 from assay.vault.shapes import KeyState, MessageType, SigningAlgorithm, VaultState, require_fit
 
 MESSAGES_AT_ONCE_MAX = 4096
+
+log = getLogger(__name__)
 
 
 class UsageGate(Protocol):
@@ -50,6 +54,11 @@ class Message:
 
     def __post_init__(self) -> None:
         algorithms.require_message(self.algorithm, self.content, self.kind)
+
+    @classmethod
+    def hashed(cls, content: bytes, algorithm: SigningAlgorithm) -> Self:
+        """The message of bytes of any length, as their hash."""
+        return cls(hashlib.new(algorithm.hash_name, content).digest(), algorithm, MessageType.DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +136,17 @@ def make_signatures(
     """
     if len(messages) > MESSAGES_AT_ONCE_MAX:
         raise Refused(f"At most {MESSAGES_AT_ONCE_MAX} messages are signed at once.", reason=Reason.LIMIT_EXCEEDED)
+    require_gate(connection, custody, using, messages)
+    with unsealed(custody.root, using.material.binding, using.material.sealed) as private:
+        return tuple(algorithms.sign(private, each.algorithm, each.content, each.kind) for each in messages)
+
+
+def require_gate(connection: Connection, custody: Custody, using: Signer, messages: Sequence[Message]) -> None:
+    """Refused unless every message's algorithm fits the key, and the key's gate lets it pass."""
     for message in messages:
         require_fit(message.algorithm, using.key.shape)
         if custody.gate is not None:
             custody.gate.require(connection, using.key, message.content, message.kind)
-    with unsealed(custody.root, using.material.binding, using.material.sealed) as private:
-        return tuple(algorithms.sign(private, each.algorithm, each.content, each.kind) for each in messages)
 
 
 def sign(
@@ -185,8 +199,21 @@ def verifier(connection: Connection, tenancy: str, key_version: str) -> Verifier
 
 
 def verifiers(connection: Connection, tenancy: str, trusted_keys: Sequence[str]) -> tuple[Verifier, ...]:
-    """All versions of some of a tenancy's keys, each with its standing. Asks no permission. Errors: Corrupt."""
-    return tuple(map(_verifier, records.materials_of(connection, tenancy, tuple(trusted_keys))))
+    """All versions of some of a tenancy's keys, each with its standing, but for rows that were tampered with."""
+    return tuple(_sound(records.materials_of(connection, tenancy, tuple(trusted_keys))))
+
+
+def latest_verifiers(connection: Connection, tenancy: str, *, rows_max: int) -> tuple[Verifier, ...]:
+    """The newest versions of a tenancy's keys, as `verifiers`."""
+    return tuple(_sound(records.latest_materials(connection, tenancy, rows_max=rows_max)))
+
+
+def _sound(materials: Iterable[Material]) -> Iterator[Verifier]:
+    for material in materials:
+        try:
+            yield _verifier(material)
+        except Corrupt as fault:
+            log.error("vault: %s", fault)  # noqa: TRY400 - the message says it all
 
 
 def _verifier(material: Material) -> Verifier:

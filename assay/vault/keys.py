@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from assay.errors import Reason, Refused, not_found
+from assay.errors import AssayError, Reason, Refused
 from assay.events import KeyStateChanged
 from assay.iam import Act, Actor, Target, authorize, perform
 from assay.storage import Store
@@ -48,10 +48,10 @@ def create_key(
         return target
 
     def change(act: Act) -> Key:
-        if made is None:
-            raise not_found("vault")
         vault = vault_records.get(act.connection, actor.tenancy, details.vault)
         vaults.require_active(vault)
+        if isinstance(made, AssayError):
+            raise made
         if vault.compartment != details.compartment:
             authorize(act.connection, actor, "CreateKey", vaults.target_of(vault), now=act.now)
         key = records.insert_key(act.connection, made.key, actor.tenancy, details, made.key_version, act.now)
@@ -81,28 +81,29 @@ class _Made:
         self.sealed = sealed
 
 
-def _make_key(store: Store, actor: Actor, details: KeyDetails, target: Target, root: RootKey) -> _Made | None:
-    """The new key's bytes, or None when `perform` is going to refuse (and to keep a record of that)."""
+def _make_key(store: Store, actor: Actor, details: KeyDetails, target: Target, root: RootKey) -> _Made | AssayError:
+    """The new key's bytes, or why not."""
     try:
         with store.database.read() as connection:
             authorize(connection, actor, "CreateKey", target, now=store.clock.now())
             extension = vault_records.get(connection, actor.tenancy, details.vault).extension
-    except Refused:
-        return None
-    key = store.site.new_ocid("key", extension=extension).text
-    return _make_version(store, root, details.vault, extension, key, details)
+        key = store.site.new_ocid("key", extension=extension).text
+        return _make_version(store, root, details.vault, extension, key, details)
+    except AssayError as fault:
+        # Raised inside `perform`, which keeps a record of denials and answers a repeated request.
+        return fault
 
 
-def _make_rotation(store: Store, actor: Actor, key: str, root: RootKey) -> _Made | None:
-    """The next version's bytes, or None when `perform` is going to refuse."""
+def _make_rotation(store: Store, actor: Actor, key: str, root: RootKey) -> _Made | AssayError:
+    """The next version's bytes, or why not."""
     try:
         with store.database.read() as connection:
             old = records.get_key(connection, actor.tenancy, key)
             authorize(connection, actor, "CreateKeyVersion", target_of(old), now=store.clock.now())
             extension = vault_records.get(connection, actor.tenancy, old.vault).extension
-    except Refused:
-        return None
-    return _make_version(store, root, old.vault, extension, key, old)
+        return _make_version(store, root, old.vault, extension, key, old)
+    except AssayError as fault:
+        return fault
 
 
 def _make_version(
@@ -212,8 +213,8 @@ def create_key_version(
     def change(act: Act) -> KeyVersion:
         found = records.get_key(act.connection, actor.tenancy, key)
         vaults.require_active(vault_records.get(act.connection, actor.tenancy, found.vault))
-        if made is None:
-            raise not_found("key")
+        if isinstance(made, AssayError):
+            raise made
         if found.state is not KeyState.ENABLED:
             raise Refused(
                 f"The key is {found.state}; it cannot be rotated.", advice="Enable it first.", reason=Reason.WRONG_STATE

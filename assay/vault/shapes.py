@@ -129,6 +129,12 @@ class SigningAlgorithm(StrEnum):
             return self.padding is not Padding.ECDSA
         return self.padding is Padding.ECDSA and self.hash_name in ("sha256", _CURVE_HASHES[shape.curve])
 
+    def is_of_artifacts(self, shape: KeyShape) -> bool:
+        """Whether signers of cosign artifacts use this with such a key: cosign 3 signs with a curve's own hash."""
+        if shape.curve is None:
+            return self is SigningAlgorithm.SHA_256_RSA_PKCS1_V1_5
+        return self.fits(shape)
+
 
 def require_fit(algorithm: SigningAlgorithm, shape: KeyShape) -> None:
     """Refused unless the algorithm goes with the key's shape."""

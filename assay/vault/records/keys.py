@@ -189,6 +189,13 @@ def materials_of(connection: Connection, tenancy: str, keys: tuple[str, ...]) ->
     return _materials(connection, key_version.c.tenancy == tenancy, key_version.c.key.in_(keys))
 
 
+def latest_materials(connection: Connection, tenancy: str, *, rows_max: int) -> tuple[Material, ...]:
+    """The newest versions of a tenancy's keys."""
+    newest = select(key_version.c.ocid).where(key_version.c.tenancy == tenancy)
+    newest = newest.order_by(key_version.c.time_created.desc(), key_version.c.ocid).limit(rows_max)
+    return _materials(connection, key_version.c.ocid.in_(newest))
+
+
 def _materials(connection: Connection, *conditions: Any) -> tuple[Material, ...]:
     versions = connection.execute(select(key_version).where(*conditions).order_by(key_version.c.ocid)).all()
     wanted = {row.key for row in versions}

@@ -1,0 +1,1 @@
+"""The signing room's tables and statements. Nobody else reads them."""
