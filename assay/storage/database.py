@@ -140,7 +140,8 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     # Both dialects' Insert have the same two methods with the same arguments; one static type serves for both.
-    return postgresql.insert(table)  # type: ignore[return-value]
+    # Without the option SQLAlchemy forgets how many rows an INSERT of psycopg wrote, and says -1.
+    return postgresql.insert(table).execution_options(preserve_rowcount=True)  # type: ignore[return-value]
 
 
 def _sqlite_engine(path: str, begin: str, *, read_only: bool) -> Engine:
