@@ -140,28 +140,30 @@ class _Contents:
         #: The folder of the last entry as written, and where it is.
         self._folder, self._real_folder = "", ""
         self._ways_written: set[str] = set()
-        #: Folders on the way to something kept, so that a file which takes such a folder's place is noticed.
-        self._kept_folders: set[str] = set()
+        #: Paths of what is kept one by one and the folders on the way there: something may yet take their place.
+        self._kept: set[str] = set()
         self._reading: tuple[str, str, Format, bool] | None = None
 
     def member(self, member: Member) -> int:
         """Note one entry; how much of its content is wanted."""
         self._reading = None
-        path = self._path(member.name)
-        if path is None or (not path and member.kind is MemberKind.FOLDER):
+        folder, name = self._place(member.name)
+        if not name:
             return 0
-        name = path.rpartition("/")[2]
+        path = f"{folder}/{name}" if folder else name
         if name.startswith(_WHITEOUT):
-            self._whiteout(path, name)
+            self._whiteout(folder, name)
             return 0
+        if path in self._kept:
+            self._make_way(path, is_folder=member.kind is MemberKind.FOLDER)
         if member.kind is MemberKind.FOLDER:
-            self._replace(path)
             self._write(path, Kind.FOLDER)
             return 0
         self._write(path, Kind.FILE)
-        self._clear(path)
-        as_path = path if format_of(path) else self._asked.get(path, path)
-        format_ = format_of(as_path)
+        as_path, format_ = path, format_of(path)
+        if format_ is None and path in self._asked:
+            as_path = self._asked[path]
+            format_ = format_of(as_path)
         if member.kind is MemberKind.SYMLINK or (member.kind is MemberKind.HARD_LINK and format_):
             self._link(path, member)
         elif format_ and member.kind is MemberKind.FILE:
@@ -185,7 +187,7 @@ class _Contents:
             self._remark("package files beyond the limit of a layer are left out")
         elif parsed != Parsed():
             self.files[path] = PackageFile(path, format_.NAME, parsed)
-            self._kept_folders.update(ancestors(path))
+            self._keep(path)
 
     def problems(self) -> tuple[Problem, ...]:
         """What isn't read at certain paths."""
@@ -195,25 +197,24 @@ class _Contents:
         """What isn't read at paths that aren't kept one by one."""
         return tuple(f"{text} ({count:,} times)" for text, count in self._remarks.items())
 
-    def _path(self, name: str) -> str | None:
-        """The entry's path, or None when it leads outside or is longer than a path can be."""
+    def _place(self, name: str) -> tuple[str, str]:
+        """Folder and name of an entry, without links on the way; no name when it is left out or is the root."""
         if len(name) > self._limits.path_bytes_max:
             self._remark("entries with longer paths than a path can be are left out")
-            return None
+            return "", ""
         path = clean(name)
         if path is None:
             self._remark("entries that lead outside the image are left out")
-            return None
-        folder = parent(path)
+            return "", ""
+        folder, _, name = path.rpartition("/")
         if folder != self._folder:
             real = resolve(folder, self._target, last=True) if self.links else folder
             if real is None:
                 self._remark("entries behind a loop of links are left out")
-                return None
+                return "", ""
             self._folder, self._real_folder = folder, real
             self._ways(real)
-        name = path.rpartition("/")[2]
-        return f"{self._real_folder}/{name}" if self._real_folder else name
+        return self._real_folder, name
 
     def _target(self, path: str) -> str | None:
         link = self.links.get(path)
@@ -232,22 +233,20 @@ class _Contents:
             raise Refused(f"It has more than {self._limits.paths_max:,} paths.")
         self.written.add(path, kind)
 
-    def _replace(self, path: str) -> None:
-        """Forget what an earlier entry of this layer put at `path`."""
+    def _keep(self, path: str) -> None:
+        self._kept.add(path)
+        self._kept.update(ancestors(path))
+
+    def _make_way(self, path: str, *, is_folder: bool) -> None:
+        """Forget what earlier entries of this layer put at `path` and, unless it becomes a folder, below it."""
         if path in self.links:
             self._folder = _NO_FOLDER  # what was resolved through it has to be resolved anew
+        below = f"{path}/"
         for kept in (self.files, self.links, self._problems):
             kept.pop(path, None)
-
-    def _clear(self, path: str) -> None:
-        """Forget what an earlier entry of this layer put at `path`, or below it."""
-        self._replace(path)
-        if path in self._kept_folders:
-            below = f"{path}/"
-            for kept in (self.files, self.links, self._problems):
+            if not is_folder:
                 for gone in [other for other in kept if other.startswith(below)]:
                     del kept[gone]
-            self._kept_folders -= {path, *(folder for folder in self._kept_folders if folder.startswith(below))}
 
     def _link(self, path: str, member: Member) -> None:
         hard = member.kind is MemberKind.HARD_LINK
@@ -262,10 +261,9 @@ class _Contents:
         elif target:
             self.links[path] = Link(path, target, hard)
             self._folder = _NO_FOLDER
-            self._kept_folders.update(ancestors(path))
+            self._keep(path)
 
-    def _whiteout(self, path: str, name: str) -> None:
-        folder = parent(path)
+    def _whiteout(self, folder: str, name: str) -> None:
         removed = name.removeprefix(_WHITEOUT)
         if len(self.whiteouts) + len(self.opaques) >= self._limits.whiteouts_max:
             self._remark("whiteouts beyond the limit of a layer are left out")
@@ -279,7 +277,7 @@ class _Contents:
     def _problem(self, path: str, text: str) -> None:
         if len(self._problems) < self._limits.problems_max:
             self._problems[path] = text
-            self._kept_folders.update(ancestors(path))
+            self._keep(path)
         else:
             self._remark("further files can't be read")
 

@@ -4,6 +4,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderLimits:
+    """Limits on the processes that read layers."""
+
+    #: Address space of one reader process.
+    memory_bytes_max: int = 512 << 20
+    #: Processor time for one layer.
+    cpu_seconds: int = 300
+    #: How long a reader may say nothing while it has bytes to read.
+    wall_seconds: float = 600.0
+    #: How long a reader waits for a slow upload while a stored layer waits for a reader, and while others may.
+    patience_seconds: float = 0.25
+    idle_seconds: float = 10.0
+    #: Uploads that are followed or wait to be; further ones are read when they are stored.
+    followed_max: int = 256
+    #: Layers that one process reads before a fresh one takes its place.
+    layers_each_max: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLimits:
     """Limits on foreign bytes; the defaults are for production, tests set smaller ones."""
 

@@ -54,7 +54,8 @@ class LayerPart:
     None when it wasn't unpacked to its end. `unpacked` and `members` count bytes and entries. `whiteouts` are the paths
     that the layer removes, `opaques` the folders whose lower content it hides (image-spec, "layer", "Whiteouts").
     `written` is a packed `PathSet` of all its paths. `asked` are paths that a link leads to and that were read for its
-    sake. Each tuple is sorted by path.
+    sake. Each tuple is sorted by path. `is_read` is false when no reader saw the blob to its end: then digest and size
+    are what others say of it, and the part is not kept.
     """
 
     digest: Digest
@@ -69,6 +70,7 @@ class LayerPart:
     written: bytes = b""
     asked: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    is_read: bool = True
 
     @property
     def is_complete(self) -> bool:
@@ -85,7 +87,7 @@ class LayerPart:
 
 def unread(digest: Digest, size: int, reason: str) -> LayerPart:
     """The part that stands for a layer nothing was read of."""
-    return LayerPart(digest, size, problems=(Problem("", reason),))
+    return LayerPart(digest, size, problems=(Problem("", reason),), is_read=False)
 
 
 _decoder = msgspec.msgpack.Decoder(LayerPart)

@@ -7,9 +7,8 @@ runs. Source: POSIX pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar 
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from assay.errors import Refused
 from assay.inventory.limits import ReadLimits
@@ -46,8 +45,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One entry: its name and link target as written, and the bytes of content that follow it in the archive."""
 
     name: str
@@ -89,6 +87,7 @@ class TarWalker:
         self._long_target: str | None = None
         self._pax: dict[str, bytes] = {}
         self._pax_for_all: dict[str, bytes] = {}
+        self._has_extension = False
         self._sparse_size = 0
         self._ended = False
         self.offset = 0
@@ -165,6 +164,7 @@ class TarWalker:
             self._wanted, self._then = size + -size % BLOCK_BYTES, collected
 
     def _extension(self, flag: bytes, body: bytes) -> None:
+        self._has_extension = True
         if flag == b"L":
             self._long_name = _text(body)
         elif flag == b"K":
@@ -180,41 +180,49 @@ class TarWalker:
         self.members += 1
         if self.members > self._limits.members_max:
             raise Refused(f"The archive has more than {self._limits.members_max:,} entries.")
-        name, target = _names(block)
         flag = block[156:157]
-        kind = _KINDS.get(flag, MemberKind.FILE)
-        if self._pax or self._pax_for_all:
-            # An empty value takes back what was said for all (POSIX pax, "pax Extended Header").
-            pax = {key: value for key, value in {**self._pax_for_all, **self._pax}.items() if value}
-            name = _text(pax["path"]) if "path" in pax else name
-            target = _text(pax["linkpath"]) if "linkpath" in pax else target
-            size = _decimal(pax["size"]) if "size" in pax else size
-            if "GNU.sparse.major" in pax or "GNU.sparse.map" in pax or "GNU.sparse.size" in pax:
-                kind = MemberKind.SPARSE_FILE
-                name = _text(pax["GNU.sparse.name"]) if "GNU.sparse.name" in pax else name
+        member = Member(
+            _name(block), _KINDS.get(flag, MemberKind.FILE), size, _text(block[157:257]) if block[157] else ""
+        )
+        if self._has_extension:
+            member = self._extended(member)
+        name, kind, size, _ = member
+        if kind is MemberKind.FILE and name.endswith("/"):
+            member = Member(name, MemberKind.FOLDER, size, "")
+        elif kind is not MemberKind.FILE and kind is not MemberKind.SPARSE_FILE:
+            size = 0  # their size field means nothing, whatever it says
+        self._padding = -size % BLOCK_BYTES
+        self._skip = size + self._padding
+        wanted = self._visitor.member(member)
+        if wanted and size:
+            self._skip = 0
+            self._collect_content(min(wanted, size), size)
+
+    def _collect_content(self, wanted: int, size: int) -> None:
+        def collected(body: bytes) -> None:
+            self._wanted, self._then = BLOCK_BYTES, self._header
+            self._skip = size - wanted + self._padding
+            self._visitor.content(body)
+
+        self._wanted, self._then = wanted, collected
+
+    def _extended(self, member: Member) -> Member:
+        """The member with what extensions before it say in place of its own header."""
+        name, kind, size, target = member
+        # An empty value takes back what was said for all (POSIX pax, "pax Extended Header").
+        pax = {key: value for key, value in {**self._pax_for_all, **self._pax}.items() if value}
+        name = _text(pax["path"]) if "path" in pax else name
+        target = _text(pax["linkpath"]) if "linkpath" in pax else target
+        size = _decimal(pax["size"]) if "size" in pax else size
+        if "GNU.sparse.major" in pax or "GNU.sparse.map" in pax or "GNU.sparse.size" in pax:
+            kind = MemberKind.SPARSE_FILE
+            name = _text(pax["GNU.sparse.name"]) if "GNU.sparse.name" in pax else name
         name = name if self._long_name is None else self._long_name
         target = target if self._long_target is None else self._long_target
         self._long_name = self._long_target = None
         self._pax = {}
-        if kind is MemberKind.FILE and name.endswith("/"):
-            kind = MemberKind.FOLDER
-        elif kind not in (MemberKind.FILE, MemberKind.SPARSE_FILE):
-            # Their size field means nothing, whatever it says.
-            size = 0
-        self._padding = -size % BLOCK_BYTES
-        wanted = min(self._visitor.member(Member(name, kind, size, target)), size)
-        self._take(wanted, size - wanted + self._padding)
-
-    def _take(self, wanted: int, rest: int) -> None:
-        def collected(body: bytes) -> None:
-            self._wanted, self._then = BLOCK_BYTES, self._header
-            self._skip = rest
-            self._visitor.content(body)
-
-        if wanted:
-            self._wanted, self._then = wanted, collected
-        else:
-            self._skip = rest
+        self._has_extension = bool(self._pax_for_all)
+        return Member(name, kind, size, target)
 
 
 def _checksum_holds(block: bytes) -> bool:
@@ -260,12 +268,11 @@ def _text(value: bytes) -> str:
     return value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
 
 
-def _names(block: bytes) -> tuple[str, str]:
-    name, target = _text(block[:100]), _text(block[157:257])
+def _name(block: bytes) -> str:
     # In GNU headers ("ustar" and two spaces) other fields lie where ustar has the prefix.
     if block[345] and block[257:263] == b"ustar\0":
-        return f"{_text(block[345:500])}/{name}", target
-    return name, target
+        return f"{_text(block[345:500])}/{_text(block[:100])}"
+    return _text(block[:100])
 
 
 def _pax_records(body: bytes) -> dict[str, bytes]:
