@@ -209,6 +209,23 @@ def _identity() -> list[Operation]:
                 "COMPARTMENT_MOVE": "MoveCompartment",
             },
         ),
+        *_rows("tenancies", {"TENANCY_INSPECT": "GetTenancy ListRegions ListRegionSubscriptions"}),
+        *_rows("objectstorage-namespaces", {"OBJECTSTORAGE_NAMESPACE_READ": "GetNamespace GetNamespaceMetadata"}),
+        *_rows(
+            "policies",
+            {
+                "POLICY_READ": "ListPolicies GetPolicy ExplainAccess",
+                "POLICY_CREATE": "CreatePolicy",
+                "POLICY_UPDATE": "UpdatePolicy",
+                "POLICY_DELETE": "DeletePolicy",
+            },
+        ),
+        *_rows("audit-events", {"AUDIT_EVENT_READ": "ListAuditEvents", "AUDIT_EVENT_MANAGE": "UpdateAuditRetention"}),
+    ]
+
+
+def _people() -> list[Operation]:
+    return [
         *_rows(
             "users",
             {
@@ -247,23 +264,6 @@ def _identity() -> list[Operation]:
                 "DYNAMIC_GROUP_DELETE": "DeleteDynamicGroup",
             },
         ),
-        *_rows(
-            "policies",
-            {
-                "POLICY_READ": "ListPolicies GetPolicy ExplainAccess",
-                "POLICY_CREATE": "CreatePolicy",
-                "POLICY_UPDATE": "UpdatePolicy",
-                "POLICY_DELETE": "DeletePolicy",
-            },
-        ),
-        *_rows("tenancies", {"TENANCY_INSPECT": "GetTenancy ListRegions ListRegionSubscriptions"}),
-        *_rows(
-            "objectstorage-namespaces",
-            {
-                "OBJECTSTORAGE_NAMESPACE_READ": "GetNamespace GetNamespaceMetadata",
-            },
-        ),
-        *_rows("audit-events", {"AUDIT_EVENT_READ": "ListAuditEvents", "AUDIT_EVENT_MANAGE": "UpdateAuditRetention"}),
     ]
 
 
@@ -277,4 +277,6 @@ def _by_name(rows: Iterable[Operation]) -> Mapping[str, Operation]:
 
 
 #: Operation name → its row. The one place that says which permission an act needs.
-OPERATIONS: Mapping[str, Operation] = _by_name([*_repos(), *_vault(), *_scanning(), *_running(), *_identity()])
+OPERATIONS: Mapping[str, Operation] = _by_name(
+    [*_repos(), *_vault(), *_scanning(), *_running(), *_identity(), *_people()]
+)
