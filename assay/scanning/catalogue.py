@@ -1,0 +1,107 @@
+"""What an image holds, ready to be kept: disjoint sets of components, bottom first, and where they lie.
+
+An index is one image: a level of its path is the union of what its platforms have at that level, less what lies below.
+So a component that two platforms share is there once, a problem is counted once whatever the number of platforms, and
+"the sum along one path" needs no exception. Places keep their platform.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from assay.errors import Refused
+from assay.inventory import Component, Composition, Occurrence
+from assay.registry.model import PlatformManifest
+from assay.scanning.risk import ScanState
+
+#: A path has at most so many sets; what lies higher is merged into the last. Sharing is in the lower ones.
+DEPTH_MAX = 8
+REASON_LENGTH_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class LayerContent:
+    """The components of one layer of one platform, each with the file that says so."""
+
+    platform_number: int
+    platform: str
+    position: int
+    layer: str
+    places: tuple[tuple[Component, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What an image holds. `levels` are disjoint; there is at least one, and only it may be empty."""
+
+    levels: tuple[frozenset[Component], ...]
+    layers: tuple[LayerContent, ...]
+    state: ScanState
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.levels) <= DEPTH_MAX:
+            raise Refused(f"An inventory cannot have {len(self.levels)} levels.")
+        if sum(map(len, self.levels)) != len(frozenset().union(*self.levels)):
+            raise Refused("The levels of an inventory share a component.")
+
+
+def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[PlatformManifest], Composition]) -> Catalogue:
+    """The catalogue of an image from its platforms; `compose` reads one.
+
+    What cannot be read makes the catalogue partial, with the reason; failed, if nothing could be read.
+    Errors: Unavailable, when reading may succeed another time.
+    """
+    read: list[tuple[str, Composition]] = []
+    reasons: list[str] = []
+    for platform in platforms:
+        name = str(platform.platform or "")
+        try:
+            composition = compose(platform)
+        except Refused as refusal:
+            reasons.append(_of_platform(name, refusal.message))
+            continue
+        read.append((name, composition))
+        reasons.extend(_of_platform(name, reason) for reason in composition.reasons)
+    if not platforms:
+        reasons.append("The image has no platform that can run.")
+    state = ScanState.FAILED if not read else ScanState.PARTIAL if reasons else ScanState.COMPLETE
+    return Catalogue(
+        levels=path_of([composition.levels for _, composition in read]),
+        layers=tuple(
+            layer
+            for number, (name, composition) in enumerate(read)
+            for layer in _layers(number, name, composition.occurrences)
+        ),
+        state=state,
+        reason="; ".join(reasons)[:REASON_LENGTH_MAX],
+    )
+
+
+def path_of(platforms: Iterable[Sequence[frozenset[Component]]]) -> tuple[frozenset[Component], ...]:
+    """The disjoint levels of an image, from the levels of each of its platforms, bottom first."""
+    seen: set[Component] = set()
+    levels: list[frozenset[Component]] = []
+    for side_by_side in zip_longest(*platforms, fillvalue=frozenset()):
+        fresh = frozenset().union(*side_by_side) - seen
+        if fresh:
+            seen |= fresh
+            levels.append(fresh)
+    lower, upper = levels[: DEPTH_MAX - 1], levels[DEPTH_MAX - 1 :]
+    if upper:
+        lower.append(frozenset().union(*upper))
+    return tuple(lower) or (frozenset(),)
+
+
+def _layers(number: int, platform: str, occurrences: Iterable[Occurrence]) -> Iterable[LayerContent]:
+    """Layers with what lies in them. What a distribution's package owns is the distribution's to answer for."""
+    places: dict[tuple[int, str], list[tuple[Component, str]]] = {}
+    for each in occurrences:
+        if not each.owner:
+            places.setdefault((each.layer, each.layer_digest.text), []).append((each.component, each.path))
+    for (position, layer), found in sorted(places.items()):
+        yield LayerContent(number, platform, position, layer, tuple(found))
+
+
+def _of_platform(name: str, reason: str) -> str:
+    return f"{name}: {reason}" if name else reason

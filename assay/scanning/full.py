@@ -1,0 +1,129 @@
+"""The full recomputation: everything that is stored, made again from advisories and components alone, and compared.
+
+For the nightly check and for tests. It reads as of the published revision and writes nothing; a difference is a fault
+of the program (or of a disk) and is told, never mended in silence.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from assay.advisories import revisions
+from assay.scanning.counting import Vector, highest, own_total
+from assay.scanning.evaluation import decisions_for
+from assay.scanning.records import components, matches, scans, totals
+from assay.scanning.records.batches import batches
+from assay.scanning.records.components import ChainRow
+from assay.storage import Store
+
+PACKAGES_AT_ONCE = 500
+CHAINS_AT_ONCE = 1_000
+
+#: Component → vulnerability → severity.
+AllRatings = Mapping[int, Mapping[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was compared as of `revision`, and how much of it differed."""
+
+    revision: int
+    components: int
+    matches: int
+    chains: int
+    images: int
+    wrong_matches: int
+    wrong_totals: int
+    wrong_scans: int
+
+    @property
+    def mismatches(self) -> int:
+        """All differences."""
+        return self.wrong_matches + self.wrong_totals + self.wrong_scans
+
+
+def check(store: Store) -> Check:
+    """Make all matches, totals and latest scans anew as of the published revision, and compare them with the stored."""
+    with store.database.read() as connection:
+        rev = revisions.published_revision(connection)
+        ratings, seen, found, wrong_matches = _matches(connection, rev)
+        chains, wrong_totals = _totals(connection, rev, ratings)
+        images, wrong_scans = _scans(connection, rev)
+    return Check(rev, seen, found, chains, images, wrong_matches, wrong_totals, wrong_scans)
+
+
+def _matches(connection: Connection, rev: int) -> tuple[dict[int, dict[int, int]], int, int, int]:
+    """All ratings made anew, with the numbers of components, of matches, and of matches stored otherwise."""
+    ratings: dict[int, dict[int, int]] = {}
+    seen = found = wrong = 0
+    after = ("", "")
+    while packages := components.packages_after(connection, after, PACKAGES_AT_ONCE):
+        subjects = components.subjects_of_packages(connection, packages)
+        made = {
+            (vulnerability, component, int(each.severity), each.advisory, each.fix)
+            for vulnerability, decided in decisions_for(connection, subjects, rev).items()
+            for component, each in decided.items()
+        }
+        stored = {
+            (row.vulnerability, row.component, row.severity, row.advisory, row.fix)
+            for row in matches.of_components(connection, list(subjects), rev)
+        }
+        for vulnerability, component, severity, _, _ in made:
+            ratings.setdefault(component, {})[vulnerability] = severity
+        seen += len(subjects)
+        found += len(made)
+        wrong += len(made ^ stored)
+        after = packages[-1]
+    return ratings, seen, found, wrong
+
+
+def _totals(connection: Connection, rev: int, ratings: AllRatings) -> tuple[int, int]:
+    """The number of chains, and of those whose own total is stored otherwise."""
+    rows = list(components.all_chains(connection))
+    inner = {row.parent for row in rows}
+    wrong = 0
+    below: list[Mapping[int, int]] = []
+    for piece in batches(_depth_first(rows), CHAINS_AT_ONCE):
+        bodies = components.set_bodies(connection, {row.set for row in piece})
+        stored = totals.as_of(connection, [row.id for row in piece], rev)
+        for row in piece:
+            del below[row.level :]
+            under = below[-1] if below else {}
+            here = highest(bodies[row.set], ratings)
+            wrong += own_total(here, under) != stored.get(row.id)
+            if row.id in inner:
+                below.append(_over(under, here))
+    return len(rows), wrong
+
+
+def _depth_first(rows: Sequence[ChainRow]) -> Iterator[ChainRow]:
+    """Every chain behind its parent and before its parent's next child, so that what lies below is at hand."""
+    children: dict[int, list[ChainRow]] = {}
+    for row in rows:
+        children.setdefault(row.parent, []).append(row)
+    waiting = children.pop(0, [])
+    while waiting:
+        row = waiting.pop()
+        yield row
+        waiting.extend(children.pop(row.id, ()))
+
+
+def _over(under: Mapping[int, int], here: Mapping[int, int]) -> Mapping[int, int]:
+    merged = dict(under)
+    for vulnerability, severity in here.items():
+        if severity > merged.get(vulnerability, 0):
+            merged[vulnerability] = severity
+    return merged
+
+
+def _scans(connection: Connection, rev: int) -> tuple[int, int]:
+    """The number of images that are looked at, and of those whose latest scan is not the sum of their path."""
+    images = wrong = 0
+    after = 0
+    while rows := scans.latest_of_live(connection, after, CHAINS_AT_ONCE, rev):
+        counted: Mapping[int, Vector] = totals.of_inventories(connection, [row[0] for row in rows], rev)
+        images += len(rows)
+        wrong += sum(counted[identity] != vector for identity, vector in rows)
+        after = rows[-1][0]
+    return images, wrong

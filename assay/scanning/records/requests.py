@@ -1,0 +1,90 @@
+"""Images that wait to be scanned: written when a push or a new scanner asks for it, gone with the scan."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, delete, select
+
+from assay.clock import Instant
+from assay.scanning.model import Cause
+from assay.scanning.records.batches import batches
+from assay.scanning.records.scans import CAUSES
+from assay.scanning.records.tables import scan_request
+from assay.storage import insert
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """That an image be scanned for a target, and why. Its compartment is the target's."""
+
+    image: str
+    tenancy: str
+    compartment: str
+    target: str
+    repository: str
+    cause: Cause
+    time_created: Instant
+
+
+def put(connection: Connection, request: Request) -> None:
+    """Ask for a scan; a later request takes the place of an earlier one of the same image."""
+    values = {
+        "image": request.image,
+        "tenancy": request.tenancy,
+        "compartment": request.compartment,
+        "target": request.target,
+        "repository": request.repository,
+        "cause": CAUSES.index(request.cause),
+        "time_created": request.time_created,
+    }
+    statement = insert(connection, scan_request).values(values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["image"], set_=values))
+
+
+def of_images(connection: Connection, images: Collection[str]) -> dict[str, Request]:
+    """The requests for these images."""
+    found: dict[str, Request] = {}
+    for piece in batches(images):
+        query = select(scan_request).where(scan_request.c.image.in_(piece))
+        found.update((row.image, _request(row)) for row in connection.execute(query))
+    return found
+
+
+def waiting(
+    connection: Connection, *, tenancy: str = "", repository: str = "", after: str = "", limit: int
+) -> tuple[Request, ...]:
+    """Requests behind the image `after`, in the order of images; of one tenancy or repository when it is given."""
+    query = select(scan_request).where(scan_request.c.image > after)
+    if tenancy:
+        query = query.where(scan_request.c.tenancy == tenancy)
+    if repository:
+        query = query.where(scan_request.c.repository == repository)
+    return tuple(_request(row) for row in connection.execute(query.order_by(scan_request.c.image).limit(limit)))
+
+
+def stands(connection: Connection, image: str) -> bool:
+    """Whether the image still waits; holds its request, so that two workers with the same one take turns."""
+    query = select(scan_request.c.image).where(scan_request.c.image == image).with_for_update()
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def done(connection: Connection, image: str) -> None:
+    """The image waits no more."""
+    connection.execute(delete(scan_request).where(scan_request.c.image == image))
+
+
+def withdraw(connection: Connection, repository: str) -> None:
+    """No image of a repository waits any more."""
+    connection.execute(delete(scan_request).where(scan_request.c.repository == repository))
+
+
+def _request(row: Row[tuple[object, ...]]) -> Request:
+    return Request(
+        image=row.image,
+        tenancy=row.tenancy,
+        compartment=row.compartment,
+        target=row.target,
+        repository=row.repository,
+        cause=CAUSES[row.cause],
+        time_created=Instant(row.time_created),
+    )

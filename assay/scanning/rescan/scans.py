@@ -1,0 +1,64 @@
+"""Phase 4: a new scan for every image in which a finding changed, and for no other."""
+
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from assay.advisories import revisions
+from assay.events import ImageScanned
+from assay.scanning.model import Cause
+from assay.scanning.records import components, inventories, matches, scans
+from assay.scanning.rescan.pace import Pace
+from assay.storage import Store, outbox
+
+PHASE = 4
+VULNERABILITIES_AT_ONCE = 1_000
+#: Images named in one fact.
+IMAGES_IN_FACT_MAX = 1_000
+
+
+def summarize(store: Store, rev: int, pace: Pace) -> int:
+    """Write the scans, repository by repository, with one fact each; leaves the revision at phase 5; how many scans.
+
+    There is no cursor: a scan that stands already is neither written nor told again.
+    """
+    with store.database.read() as connection:
+        waiting = [identity for _, identity in inventories.changed(connection, changed_sets(connection, rev))]
+    written = 0
+    while waiting:
+        now, waiting = waiting[: pace.rows], waiting[pace.rows :]
+        with store.database.read() as connection:
+            standing = {image for _, _, image in scans.images_scanned(connection, now, rev)}
+        with pace.batch(rev, PHASE) as connection:
+            scans.add_rescans(connection, now, rev, store.clock.now())
+            made = [row for row in scans.images_scanned(connection, now, rev) if row[2] not in standing]
+            announce(store, connection, rev, made)
+        written += len(made)
+    with pace.batch(rev, PHASE) as connection:
+        revisions.save_phase(connection, rev, PHASE + 1, 0)
+    return written
+
+
+def changed_sets(connection: Connection, rev: int) -> set[int]:
+    """The sets that hold a component of which a match begins or ends with the revision."""
+    changed: set[int] = set()
+    after = 0
+    while ids := revisions.touched_vulnerabilities(connection, rev, after, VULNERABILITIES_AT_ONCE):
+        changed |= matches.changed_components(connection, ids, rev)
+        after = ids[-1]
+    return components.sets_with_any(connection, sorted(changed))
+
+
+def announce(store: Store, connection: Connection, rev: int, made: list[tuple[str, str, str]]) -> None:
+    """One fact for each repository, held back until the revision is published. `made`: (tenancy, repository, image)."""
+    for (tenancy, repository), rows in groupby(made, key=lambda row: row[:2]):
+        images = tuple(image for _, _, image in rows)
+        for start in range(0, len(images), IMAGES_IN_FACT_MAX):
+            fact = ImageScanned(
+                tenancy=tenancy,
+                repository=repository,
+                images=images[start : start + IMAGES_IN_FACT_MAX],
+                revision=rev,
+                cause=Cause.FEED,
+            )
+            outbox.announce(connection, fact, store.clock.now(), feed_revision=rev)

@@ -1,0 +1,128 @@
+"""What facts mean for scanning: which images wait to be scanned, and scanning them.
+
+Each function may be called twice with the same fact. A scan that the service may not make is not made: the image goes
+on waiting, and `results.statuses` says which statement is missing.
+"""
+
+from dataclasses import replace
+
+from assay.advisories import revisions
+from assay.errors import Refused
+from assay.events import ImagePushed, ImageRestored, RepositoryDeleted, RepositoryMoved
+from assay.inventory import Composition, LayerReaders
+from assay.inventory.catalog import compose_image
+from assay.oci import Descriptor, Digest, strict_json
+from assay.registry import images, repositories
+from assay.registry.model import LifecycleState, PlatformManifest
+from assay.scanning import coverage, push
+from assay.scanning.catalogue import catalogue
+from assay.scanning.model import Cause
+from assay.scanning.permission import may_scan
+from assay.scanning.records import inventories, requests
+from assay.scanning.records.requests import Request
+from assay.scanning.risk import ScanState
+from assay.storage import BlobStore, Store
+
+BATCH_REQUESTS = 100
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+
+
+def image_came(store: Store, fact: ImagePushed | ImageRestored) -> bool:
+    """An image was pushed or restored: it waits, if a scanner looks at its repository; whether one does."""
+    with store.database.write() as connection:
+        repository = repositories.of_ocid(connection, fact.tenancy, fact.repository)
+        image = images.of_ocid(connection, fact.tenancy, fact.image)
+        if repository is None or image is None or image.lifecycle_state is LifecycleState.DELETED:
+            return False
+        scanner = coverage.scanner_of(connection, repository)
+        if scanner is not None:
+            coverage.ask(connection, repository, image.ocid, scanner, Cause.PUSH, store.clock.now())
+        return scanner is not None
+
+
+def image_went(store: Store, image: str) -> None:
+    """An image was deleted or taken in by an index: it waits no more, and its results stay as of now."""
+    with store.database.write() as connection:
+        store.database.publication_lock(connection, shared=True)
+        requests.done(connection, image)
+        inventories.close_image(connection, image, revisions.published_revision(connection))
+
+
+def repository_changed(store: Store, fact: RepositoryMoved | RepositoryDeleted) -> None:
+    """A repository was moved or deleted: another scanner may look at it now, or none."""
+    with store.database.write() as connection:
+        store.database.publication_lock(connection, shared=True)
+        was = inventories.watched_by(connection, fact.repository)
+        repository = repositories.of_ocid(connection, fact.tenancy, fact.repository)
+        if repository is None or repository.lifecycle_state is LifecycleState.DELETED:
+            requests.withdraw(connection, fact.repository)
+            inventories.close_repository(connection, fact.repository, revisions.published_revision(connection))
+        else:
+            scanner = coverage.scanner_of(connection, repository)
+            coverage.settle(connection, repository, was, scanner, store.clock.now())
+
+
+def scan_waiting(
+    store: Store,
+    blobs: BlobStore,
+    readers: LayerReaders,
+    *,
+    tenancy: str = "",
+    repository: str = "",
+) -> int:
+    """Scan the images that wait, one after another: all, or those of a tenancy or repository; how many were scanned.
+
+    To be called when something came that images wait for: a push, a scanner, a statement, a first feed revision, a
+    start of the server. What may not be scanned goes on waiting. Errors: Unavailable; what was scanned stays so.
+    """
+    scanned = 0
+    after = ""
+    while True:
+        with store.database.read() as connection:
+            if not revisions.published_revision(connection):
+                return scanned  # without advisories a scan would be a clean bill for everything
+            batch = requests.waiting(
+                connection, tenancy=tenancy, repository=repository, after=after, limit=BATCH_REQUESTS
+            )
+        for request in batch:
+            scanned += _scan(store, blobs, readers, request)
+        if len(batch) < BATCH_REQUESTS:
+            return scanned
+        after = batch[-1].image
+
+
+def _scan(store: Store, blobs: BlobStore, readers: LayerReaders, request: Request) -> bool:
+    """Scan one image that waits, if the service may; whether there is a new scan."""
+    with store.database.read() as connection:
+        found = repositories.of_ocid(connection, request.tenancy, request.repository)
+        image = images.of_ocid(connection, request.tenancy, request.image)
+        if found is None or image is None or not may_scan(connection, found, now=store.clock.now()):
+            return False
+        inventory = inventories.of_image(connection, image.ocid)
+        is_known = inventory is not None and inventory.state is ScanState.COMPLETE
+        platforms = () if is_known else images.platforms(connection, found.ocid, image.digest)
+    if inventory is not None and is_known:
+        return push.record_again(store, request, inventory)
+
+    def compose(platform: PlatformManifest) -> Composition:
+        layers = [Descriptor(media_type, digest, size) for digest, media_type, size in platform.layers]
+        diff_ids, reason = _diff_ids(blobs, platform.config)
+        found = compose_image(store, blobs, readers, layers, diff_ids=diff_ids)
+        return replace(found, reasons=(*found.reasons, reason)) if reason else found
+
+    return push.record(store, request, catalogue(platforms, compose))
+
+
+def _diff_ids(blobs: BlobStore, config: Digest) -> tuple[tuple[Digest, ...] | None, str]:
+    """What the image's configuration says its layers unpack to, or None and why it cannot be read."""
+    try:
+        with blobs.open(config) as file:
+            content = file.read(CONFIG_BYTES_MAX + 1)
+        document = strict_json(content, size_max=CONFIG_BYTES_MAX, what="image configuration")
+        if not config.matches(content):
+            return None, "the image configuration is not what its digest says"
+        return tuple(Digest(str(each)) for each in document["rootfs"]["diff_ids"]), ""
+    except Refused as refusal:
+        return None, refusal.message
+    except (KeyError, TypeError):
+        return None, "the image configuration does not say what its layers unpack to"
