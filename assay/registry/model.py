@@ -167,6 +167,8 @@ class RepositoryFilter:
     compartments: tuple[str, ...] = ()
     ocid: str = ""
     name: str = ""
+    #: A part of the name.
+    name_contains: str = ""
     is_public: bool | None = None
     lifecycle_state: LifecycleState | None = None
 

@@ -181,6 +181,8 @@ def _conditions(tenancy: str, narrow: RepositoryFilter) -> list[ColumnElement[bo
         found.append(repository.c.ocid == narrow.ocid)
     if narrow.name:
         found.append(repository.c.name == narrow.name)
+    if narrow.name_contains:
+        found.append(repository.c.name.contains(narrow.name_contains, autoescape=True))
     if narrow.is_public is not None:
         found.append(repository.c.is_public == narrow.is_public)
     if narrow.lifecycle_state is None:
