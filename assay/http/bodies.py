@@ -15,7 +15,11 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class ClientGone(Exception):
-    """The client hung up, or stopped sending, before its request was whole; there is nobody to answer."""
+    """The client hung up before its request was whole; there is nobody to answer."""
+
+
+class ClientStalled(ClientGone):
+    """The client stopped sending before its request was whole."""
 
 
 async def pieces(receive: Receive, *, piece_bytes: int = PIECE_BYTES) -> AsyncIterator[bytes]:
@@ -45,7 +49,7 @@ async def _next(receive: Receive) -> Any:
         async with asyncio.timeout(STALL_SECONDS):
             message = await receive()
     except TimeoutError as fault:
-        raise ClientGone from fault
+        raise ClientStalled(f"Nothing came for {STALL_SECONDS:.0f} seconds.") from fault
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message

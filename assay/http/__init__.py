@@ -1,0 +1,1 @@
+"""The doors of machines: registry clients, tokens, admission, health and metrics."""

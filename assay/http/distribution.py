@@ -1,0 +1,210 @@
+"""The door for registry clients: `/v2/<tenancy namespace>/<repository name>/…` (distribution-spec 1.1, current main).
+
+Finds the operation by path and method, the caller by bearer token (or an auth token sent as it is), and says refusals
+as the specification writes them. Who did not say who they are is asked to, whatever is or isn't behind the name.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from assay.errors import AssayError, Reason, Refused, not_found
+from assay.http import bodies, credentials, distribution_content, distribution_uploads
+from assay.http.distribution_exchange import Exchange, Receive, Send, Services
+from assay.http.tokens import token_routes
+from assay.iam import Actor
+from assay.iam.credentials.registry_tokens import Scope
+from assay.iam.identity import tenancies
+
+__all__ = ["Services", "routes"]
+
+PATH_LENGTH_MAX = 1024
+
+log = getLogger(__name__)
+
+Handler = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a method on a path means. `actions` are what a token's scope must hold for it."""
+
+    handler: Handler
+    actions: tuple[str, ...]
+
+
+_PULL, _PUSH, _DELETE = ("pull",), ("pull", "push"), ("delete",)
+
+#: Path below `/v2/`, by method. The repository's name is greedy: it may hold any word that stands in a path.
+_TABLE: tuple[tuple[re.Pattern[str], dict[str, Operation]], ...] = (
+    (re.compile(r"(.+)/blobs/uploads/?"), {"POST": Operation(distribution_uploads.begin, _PUSH)}),
+    (
+        re.compile(r"(.+)/blobs/uploads/([^/]+)"),
+        {
+            "GET": Operation(distribution_uploads.status, _PUSH),
+            "PATCH": Operation(distribution_uploads.append, _PUSH),
+            "PUT": Operation(distribution_uploads.finish, _PUSH),
+            "DELETE": Operation(distribution_uploads.cancel, _PUSH),
+        },
+    ),
+    (
+        re.compile(r"(.+)/blobs/([^/]+)"),
+        {
+            "GET": Operation(distribution_content.get_blob, _PULL),
+            "HEAD": Operation(distribution_content.get_blob, _PULL),
+            "DELETE": Operation(distribution_content.delete_blob, _DELETE),
+        },
+    ),
+    (
+        re.compile(r"(.+)/manifests/([^/]+)"),
+        {
+            "GET": Operation(distribution_content.get_manifest, _PULL),
+            "HEAD": Operation(distribution_content.get_manifest, _PULL),
+            "PUT": Operation(distribution_content.put_manifest, _PUSH),
+            "DELETE": Operation(distribution_content.delete_manifest, _DELETE),
+        },
+    ),
+    (re.compile(r"(.+)/tags/list"), {"GET": Operation(distribution_content.list_tags, _PULL)}),
+    (re.compile(r"(.+)/referrers/([^/]+)"), {"GET": Operation(distribution_content.list_referrers, _PULL)}),
+)
+_CATALOG = Scope("registry", "catalog", ("*",))
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes of the door: `/v2/…` and the token server. No middleware may wrap them that touches bodies."""
+    door = Door(services)
+    return [Route("/v2", door), Route("/v2/{rest:path}", door), *token_routes(services)]
+
+
+class Door:
+    """The ASGI application behind `/v2/`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tenancies: dict[str, str] = {}
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(self._services, scope, receive, send)
+        needed: Scope | None = None
+        try:
+            path = str(scope["path"]).removeprefix("/v2").removeprefix("/")
+            if path in ("", "_catalog"):
+                needed = _CATALOG if path else None
+                await self._serve_root(exchange, needed)
+            else:
+                operation, exchange.repository, what = _find(exchange.method, path)
+                needed = Scope("repository", exchange.repository, operation.actions)
+                await self._serve(exchange, operation, needed, what)
+        except bodies.ClientStalled as stalled:
+            await exchange.reply(408, {"connection": "close"}, f"{stalled}\n".encode())
+        except bodies.ClientGone:
+            return
+        except AssayError as fault:
+            if not isinstance(fault, Refused):
+                log.warning("registry: %s %s: %s", exchange.method, scope["path"], fault)
+            if exchange.is_answered:
+                raise
+            await self._refuse(exchange, fault, needed)
+        except Exception:
+            log.exception("registry: %s %s failed", exchange.method, scope["path"])
+            if exchange.is_answered:
+                raise
+            await exchange.refuse(AssayError("Something went wrong in the server.", advice="See its log."))
+
+    async def _serve(self, exchange: Exchange, operation: Operation, needed: Scope, what: tuple[str, ...]) -> None:
+        await self._meet(exchange)
+        if not exchange.caller.holds(needed):
+            await self._challenge(exchange, needed, "insufficient_scope")
+            return
+        namespace, _, name = exchange.repository.partition("/")
+        actor = self._actor(exchange, await self._tenancy_of(exchange, namespace))
+        try:
+            if not actor.tenancy or not name:
+                raise not_found()
+            await operation.handler(exchange, actor, name, *what)
+        except Refused as refusal:
+            # Who is not known is asked who they are, before they learn that there is nothing, or nothing for them.
+            if refusal.reason is Reason.NOT_FOUND and exchange.caller.is_anonymous and not exchange.is_answered:
+                await self._challenge(exchange, needed)
+                return
+            raise
+
+    async def _serve_root(self, exchange: Exchange, needed: Scope | None) -> None:
+        if exchange.method not in ("GET", "HEAD"):
+            raise Refused(f"{exchange.method} means nothing here.", reason=Reason.METHOD)
+        await self._meet(exchange)
+        if not exchange.caller.said_who:
+            await self._challenge(exchange, needed)
+        elif needed is None:
+            await exchange.reply_json({})
+        elif not exchange.caller.holds(needed):
+            await self._challenge(exchange, needed, "insufficient_scope")
+        else:
+            namespace = await exchange.call(self._namespace_of, exchange.caller.tenancy)
+            actor = self._actor(exchange, exchange.caller.tenancy)
+            await distribution_content.list_repositories(exchange, actor, namespace)
+
+    async def _meet(self, exchange: Exchange) -> None:
+        """Find out who calls. Errors: Refused (NOT_AUTHENTICATED)."""
+        authorization = exchange.header("authorization")
+        if authorization:
+            services = self._services
+            exchange.caller = await exchange.call(
+                credentials.caller_of, services.intake.store, authorization, services.service, exchange.address
+            )
+
+    def _actor(self, exchange: Exchange, tenancy: str) -> Actor:
+        return exchange.caller.actor(tenancy, exchange.address, secrets.token_hex(16))
+
+    async def _refuse(self, exchange: Exchange, fault: AssayError, needed: Scope | None) -> None:
+        if fault.reason is Reason.NOT_AUTHENTICATED:
+            said = credentials.challenge(exchange.origin, self._services.service, needed, "invalid_token")
+            await exchange.refuse(fault, {"www-authenticate": said})
+        else:
+            await exchange.refuse(fault)
+
+    async def _challenge(self, exchange: Exchange, scope: Scope | None, error: str = "") -> None:
+        refusal = Refused(
+            "This needs a sign-in, or more than the bearer token was given for.",
+            advice="Log in as NAMESPACE/USER with an auth token.",
+            reason=Reason.NOT_AUTHENTICATED,
+        )
+        said = credentials.challenge(exchange.origin, self._services.service, scope, error)
+        await exchange.refuse(refusal, {"www-authenticate": said})
+
+    async def _tenancy_of(self, exchange: Exchange, namespace: str) -> str:
+        """The tenancy (OCID) of a namespace, which never changes; empty where there is none, which may."""
+        if namespace not in self._tenancies:
+            found = await exchange.call(self._look_up, namespace)
+            if not found:
+                return ""
+            self._tenancies[namespace] = found
+        return self._tenancies[namespace]
+
+    def _look_up(self, namespace: str) -> str:
+        with self._services.intake.store.database.read() as connection:
+            found = tenancies.with_namespace(connection, namespace)
+        return found.ocid if found is not None else ""
+
+    def _namespace_of(self, tenancy: str) -> str:
+        with self._services.intake.store.database.read() as connection:
+            return tenancies.namespace_of(connection, tenancy)
+
+
+def _find(method: str, path: str) -> tuple[Operation, str, tuple[str, ...]]:
+    """The operation, the repository with its namespace, and what else the path names. Errors: Refused."""
+    if len(path) > PATH_LENGTH_MAX:
+        raise Refused(f"The path is longer than {PATH_LENGTH_MAX} characters.", reason=Reason.NAME_INVALID)
+    for pattern, operations in _TABLE:
+        if found := pattern.fullmatch(path):
+            if method not in operations:
+                raise Refused(f"{method} means nothing here.", reason=Reason.METHOD)
+            name, *what = found.groups()
+            return operations[method], name, tuple(what)
+    raise Refused("There is nothing at this path.", reason=Reason.NAME_INVALID)

@@ -1,0 +1,224 @@
+"""The distribution door for manifests, blobs, tags and referrers (distribution-spec 1.1, end-2, 3, 7 to 10, 12)."""
+
+import asyncio
+from typing import BinaryIO
+from urllib.parse import urlencode
+
+from assay.errors import Corrupt, Reason, Refused
+from assay.http import bodies
+from assay.http.distribution_exchange import Exchange, content_headers
+from assay.http.ranges import Span, requested_span
+from assay.http.sendfile import PATHSEND
+from assay.iam import Actor
+from assay.oci import Digest, MediaType
+from assay.registry import blobs, pulls, pushes, referrers, removals, repositories, tags
+from assay.registry.blobs import HeldBlob
+from assay.registry.manifests import MANIFEST_BYTES_MAX
+from assay.registry.model import StoredManifest, TagOrDigest, tag_or_digest
+
+#: What is read and sent in one go where the kernel can't send the file by itself.
+READ_BYTES = 256 * 1024
+CATALOG_PAGE_MAX = 1_000
+
+
+async def get_manifest(exchange: Exchange, actor: Actor, name: str, reference: str) -> None:
+    """GET and HEAD of a manifest by tag or digest."""
+    services = exchange.services
+    is_head = exchange.method == "HEAD"
+    found = await exchange.call(
+        pulls.manifest, services.intake.store, actor, name, tag_or_digest(reference), with_content=not is_head
+    )
+    headers = content_headers(found.digest, found.media_type, found.size)
+    if f'"{found.digest}"' in exchange.header("if-none-match"):
+        await exchange.reply(304, {"etag": headers["etag"], "docker-content-digest": found.digest.text})
+        return
+    if not is_head:
+        services.pulls.note(found.repository, found.digest)
+    await exchange.reply(200, headers, found.content)
+
+
+async def put_manifest(exchange: Exchange, actor: Actor, name: str, reference: str) -> None:
+    """PUT of a manifest under a tag, or under its digest and perhaps tags."""
+    target: TagOrDigest = tag_or_digest(reference)
+    if (exchange.content_length or 0) > MANIFEST_BYTES_MAX:
+        raise Refused(f"The manifest is longer than {MANIFEST_BYTES_MAX} bytes.", reason=Reason.TOO_LARGE)
+    content = await bodies.whole(exchange.receive, bytes_max=MANIFEST_BYTES_MAX, what="manifest")
+    push = pushes.Push(
+        name, target, content, exchange.header("content-type"), exchange.all_of("tag"), _expected(exchange)
+    )
+    pushed = await exchange.call(pushes.put, exchange.services.intake.store, actor, push)
+    headers = {
+        "location": f"{_path(exchange)}/manifests/{pushed.digest}",
+        "docker-content-digest": pushed.digest.text,
+    }
+    if pushed.subject is not None:
+        headers["oci-subject"] = pushed.subject.text
+    if isinstance(target, Digest) and pushed.tags:
+        headers["oci-tag"] = ", ".join(pushed.tags)
+    await exchange.reply(201, headers)
+
+
+async def delete_manifest(exchange: Exchange, actor: Actor, name: str, reference: str) -> None:
+    """DELETE of a tag, or of a manifest with its tags."""
+    target = tag_or_digest(reference)
+    store = exchange.services.intake.store
+    if isinstance(target, Digest):
+        await exchange.call(removals.delete_manifest, store, actor, name, target)
+    else:
+        await exchange.call(tags.remove, store, actor, name, target)
+    await exchange.reply(202)
+
+
+async def get_blob(exchange: Exchange, actor: Actor, name: str, digest_text: str) -> None:
+    """GET and HEAD of a blob, whole or a range of it."""
+    intake = exchange.services.intake
+    held = await exchange.call(blobs.find, intake.store, intake.blobs, actor, name, Digest(digest_text))
+    headers = content_headers(held.digest, "application/octet-stream", held.size) | {"accept-ranges": "bytes"}
+    if exchange.header("if-none-match") == headers["etag"]:
+        await exchange.reply(304, {"etag": headers["etag"]})
+        return
+    span = Span(0, held.size)
+    status = 200
+    if exchange.method == "GET" and exchange.header("if-range") in ("", headers["etag"]):
+        try:
+            asked = requested_span(exchange.header("range"), held.size)
+        except Refused as refusal:
+            await exchange.refuse(refusal, {"content-range": f"bytes */{held.size}"})
+            return
+        if asked is not None:
+            status, span = 206, asked
+            headers["content-range"] = f"bytes {span.offset}-{span.last}/{held.size}"
+            headers["content-length"] = str(span.count)
+    if exchange.method == "HEAD":
+        await exchange.reply(200, headers)
+        return
+    await _send_blob(exchange, held, span, status, headers)
+
+
+async def delete_blob(exchange: Exchange, actor: Actor, name: str, digest_text: str) -> None:
+    """DELETE of a blob that no manifest of the repository needs."""
+    await exchange.call(blobs.delete, exchange.services.intake.store, actor, name, Digest(digest_text))
+    await exchange.reply(202)
+
+
+async def list_tags(exchange: Exchange, actor: Actor, name: str) -> None:
+    """GET of the tags, in order of their bytes."""
+    rows = exchange.whole_number("n")
+    last = exchange.one_of("last") or ""
+    found, more = await exchange.call(
+        tags.listed,
+        exchange.services.intake.store,
+        actor,
+        name,
+        after=last,
+        rows_max=tags.TAGS_PAGE_MAX if rows is None else rows,
+    )
+    headers = {}
+    if more and found:
+        headers["link"] = _next_page(exchange, "tags/list", n=rows or len(found), last=found[-1])
+    await exchange.reply_json({"name": exchange.repository, "tags": found}, headers)
+
+
+async def list_referrers(exchange: Exchange, actor: Actor, name: str, digest_text: str) -> None:
+    """GET of the referrers of a digest, as an index."""
+    kind = exchange.one_of("artifactType") or ""
+    last = exchange.one_of("last") or ""
+    found, more = await exchange.call(
+        referrers.listed,
+        exchange.services.intake.store,
+        actor,
+        name,
+        Digest(digest_text),
+        artifact_type=kind,
+        after=last,
+    )
+    headers = {"content-type": MediaType.OCI_INDEX.value}
+    if kind:
+        headers["oci-filters-applied"] = "artifactType"
+    if more:
+        narrowed = {"artifactType": kind} if kind else {}
+        headers["link"] = _next_page(exchange, f"referrers/{digest_text}", **narrowed, last=found[-1].digest.text)
+    index = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_INDEX.value,
+        "manifests": [_descriptor(each) for each in found],
+    }
+    await exchange.reply_json(index, headers)
+
+
+async def list_repositories(exchange: Exchange, actor: Actor, namespace: str) -> None:
+    """GET of the catalogue: the repositories of the caller's tenancy that the caller may pull from."""
+    asked = exchange.whole_number("n")
+    rows = min(CATALOG_PAGE_MAX if asked is None else asked, CATALOG_PAGE_MAX)
+    last = (exchange.one_of("last") or "").removeprefix(f"{namespace}/")
+    found = await exchange.call(repositories.names, exchange.services.intake.store, actor, last, rows_max=rows + 1)
+    shown = [f"{namespace}/{name}" for name in found[:rows]]
+    headers = {}
+    if len(found) > rows and shown:
+        headers["link"] = f'</v2/_catalog?{urlencode({"n": rows, "last": shown[-1]})}>; rel="next"'
+    await exchange.reply_json({"repositories": shown}, headers)
+
+
+async def _send_blob(exchange: Exchange, held: HeldBlob, span: Span, status: int, headers: dict[str, str]) -> None:
+    extension = exchange.scope.get("extensions", {}).get(PATHSEND)
+    if held.path is not None and extension is not None and extension.get("offset"):
+        await exchange.start(status, headers)
+        await exchange.send({"type": PATHSEND, "path": str(held.path), "offset": span.offset, "count": span.count})
+        return
+    opened = exchange.services.intake.blobs.open(held.digest)
+    blob = await exchange.call(opened.__enter__)
+    gone = asyncio.create_task(_hung_up(exchange))
+    try:
+        await exchange.start(status, headers)
+        await _send_pieces(exchange, blob, span, gone)
+    finally:
+        gone.cancel()
+        await exchange.call(opened.__exit__, None, None, None)
+
+
+async def _send_pieces(exchange: Exchange, blob: BinaryIO, span: Span, gone: asyncio.Task[None]) -> None:
+    """Send by reading, where the kernel can't send the file by itself: under TLS, or from a store without files."""
+    await exchange.call(blob.seek, span.offset)
+    left = span.count
+    while left and not gone.done():
+        piece = await exchange.call(blob.read, min(left, READ_BYTES))
+        if not piece:
+            raise Corrupt(f"A blob ends {left} bytes too early.")
+        left -= len(piece)
+        await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+    await exchange.send({"type": "http.response.body", "body": b""})
+
+
+async def _hung_up(exchange: Exchange) -> None:
+    """Return when the client hangs up: the server drops what is sent to nobody without a word."""
+    while (await exchange.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _expected(exchange: Exchange) -> str | None:
+    """What the tag must name, by the conditional headers of RFC 9110, section 13, with digests as entity tags."""
+    if exchange.header("if-none-match").strip() == "*":
+        return ""
+    match = exchange.header("if-match").strip()
+    return match.strip('"') if match and match != "*" else None
+
+
+def _descriptor(manifest: StoredManifest) -> dict[str, object]:
+    found: dict[str, object] = {
+        "mediaType": manifest.media_type,
+        "digest": manifest.digest.text,
+        "size": manifest.size,
+    }
+    if manifest.artifact_type:
+        found["artifactType"] = manifest.artifact_type
+    if manifest.annotations:
+        found["annotations"] = manifest.annotations
+    return found
+
+
+def _path(exchange: Exchange) -> str:
+    return f"/v2/{exchange.repository}"
+
+
+def _next_page(exchange: Exchange, rest: str, **query: str | int) -> str:
+    return f'<{_path(exchange)}/{rest}?{urlencode(query)}>; rel="next"'
