@@ -20,6 +20,8 @@ from assay.admission.records import clusters as records
 from assay.errors import Reason, Refused, not_found
 from assay.events import ClusterPolicyChanged
 from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam.credentials import cluster_tokens
+from assay.iam.credentials.cluster_tokens import ClusterToken
 from assay.storage import Store, pages
 from assay.storage.pages import Page
 from assay.vault import keys
@@ -104,6 +106,7 @@ def delete_cluster(store: Store, actor: Actor, cluster: str, *, if_match: str | 
     def change(act: Act, found: Cluster) -> None:
         gone = {"lifecycle_state": ClusterState.DELETED, "time_deleted": act.now}
         records.change_cluster(act.connection, found.ocid, act.now, gone)
+        cluster_tokens.forget(act.connection, found.ocid)
         act.announce(ClusterPolicyChanged(tenancy=actor.tenancy, cluster=cluster))
 
     return _changed(store, actor, "DeleteCluster", cluster, change, if_match=if_match)
@@ -157,6 +160,27 @@ def list_policy_versions(store: Store, actor: Actor, cluster: str) -> tuple[Poli
     with store.database.read() as connection:
         found = readable_cluster(store, connection, actor, cluster, "GetCluster")
         return records.policy_versions(connection, found, POLICY_VERSIONS_SHOWN)
+
+
+def create_cluster_token(
+    store: Store, actor: Actor, cluster: str, *, description: str = "", lifetime: int | None = None
+) -> ClusterToken:
+    """A bearer token with which a cluster's API server may ask; the token is in this answer alone.
+
+    `lifetime` in microseconds, None for one that doesn't expire. Errors: Refused (NOT_FOUND, WRONG_STATE,
+    LIMIT_EXCEEDED).
+    """
+    return cluster_tokens.create(store, actor, _token_holder(store, actor, cluster), description, lifetime=lifetime)
+
+
+def list_cluster_tokens(store: Store, actor: Actor, cluster: str) -> tuple[ClusterToken, ...]:
+    """A cluster's tokens, oldest first; never the tokens themselves. Errors: Refused (NOT_FOUND)."""
+    return cluster_tokens.listed(store, actor, _token_holder(store, actor, cluster))
+
+
+def delete_cluster_token(store: Store, actor: Actor, token: str) -> None:
+    """Let a token (by its OCID) open nothing any more, from now on. Errors: Refused (NOT_FOUND)."""
+    cluster_tokens.delete(store, actor, token)
 
 
 def create_cluster_certificate(
@@ -234,6 +258,12 @@ def names_of_keys(store: Store, actor: Actor, policy: ImagePolicy) -> tuple[str,
 def _require_free_name(connection: Connection, tenancy: str, name: str) -> None:
     if records.named(connection, tenancy, name) is not None:
         raise Refused(f"There is a cluster named {name!r}.", advice="Use another name.", reason=Reason.EXISTS)
+
+
+def _token_holder(store: Store, actor: Actor, cluster: str) -> cluster_tokens.Cluster:
+    with store.database.read() as connection:
+        found = _living(connection, actor, cluster)
+    return cluster_tokens.Cluster(found.ocid, found.name, found.compartment)
 
 
 def _living(connection: Connection, actor: Actor, cluster: str) -> Cluster:

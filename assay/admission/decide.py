@@ -24,32 +24,25 @@ class Because(StrEnum):
     UNKNOWN_IMAGE = "unknown-image"
     NOT_SIGNED = "not-signed"
     OTHER_KEY = "other-key"
-    KEY_UNUSABLE = "key-unusable"
-    OTHER_IMAGE = "other-image"
+    KEY_DISTRUSTED = "key-distrusted"
+    NOT_VERIFIED = "not-verified"
     NOT_CHECKED = "not-checked"
-
-
-class Standing(StrEnum):
-    """What came of checking one signature."""
-
-    VERIFIED = "verified"
-    KEY_UNUSABLE = "key-unusable"
-    OTHER_IMAGE = "other-image"
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureFound:
     """A signature on `digest` as the signing room found it; `key` is the OCID of the master encryption key.
 
-    `detail` says of an unusable key what happened to it: "disabled", "revoked 14 May".
+    `detail` says why it is not verified, `key_is_distrusted` that the reason is the state of its key. A `key` that is
+    empty stands for a manifest that nothing can vouch for: `detail` says why.
     """
 
     digest: Digest
     key: str
     key_name: str
-    key_version: str
-    standing: Standing
+    verified: bool
     detail: str = ""
+    key_is_distrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +133,11 @@ def decide(
             if name:
                 reason = f"its platform {name} ({short(digest)}): {reason}"
             return ImageDecision(image.shown, because, reason, fix, image.digest)
+    return allowed(image)
+
+
+def allowed(image: Candidate) -> ImageDecision:
+    """The decision that lets an image run."""
     return ImageDecision(image.shown, digest=image.digest, warning=_tag_warning(image))
 
 
@@ -147,21 +145,20 @@ def _denial(
     policy: ImagePolicy, trustee: Trustee, signatures: Sequence[SignatureFound]
 ) -> tuple[Because, str, str] | None:
     """Why these signatures, all that one digest has, are not enough; None when they are."""
-    trusted = {str(key) for key in policy.keys}
+    trusted = {key.text for key in policy.keys}
     ours = [each for each in signatures if each.key in trusted]
-    if any(each.standing is Standing.VERIFIED for each in ours):
+    if any(each.verified for each in ours):
         return None
     sign = f"{trustee.signer} can sign it"
-    unusable = next((each for each in ours if each.standing is Standing.KEY_UNUSABLE), None)
-    if unusable is not None:
-        reason = f"signed by {unusable.key_name} version {unusable.key_version}, {unusable.detail}"
-        return Because.KEY_UNUSABLE, reason, sign
-    others = sorted({each.key_name for each in signatures if each.standing is Standing.VERIFIED})
-    if others:
+    if spoilt := next((each for each in signatures if not each.key), None):
+        return Because.NOT_VERIFIED, spoilt.detail, "Whoever administers the repository can push it again"
+    if distrusted := next((each for each in ours if each.key_is_distrusted), None):
+        return Because.KEY_DISTRUSTED, f"signed, but {distrusted.detail}", sign
+    if ours:
+        return Because.NOT_VERIFIED, f"signed, but {ours[0].detail}", sign
+    if others := sorted({each.key_name for each in signatures}):
         reason = f"signed only by {', '.join(others)}, which {trustee.name} does not trust"
         return Because.OTHER_KEY, reason, sign
-    if any(each.standing is Standing.OTHER_IMAGE for each in signatures):
-        return Because.OTHER_IMAGE, "its signature belongs to another image", sign
     return Because.NOT_SIGNED, "not signed", sign
 
 

@@ -1,10 +1,10 @@
 """Images that were found trusted, remembered for a moment, and forgotten at the very change that could undo it.
 
-Only trust is remembered, never a denial: a denial's text must be right each time. An entry holds for the *trust epoch*
-it was made in: how many facts the cluster, the repository, the tenancy and each trusted key had had. A fact is counted
-in the transaction of the change that it tells (a key disabled, a signature deleted, a tag moved, an image deleted, a
-policy changed), and every decision reads the counts in its own snapshot: revocation is immediate, on every replica, and
-the time limit only bounds memory.
+Only trust is remembered, never a denial: a denial's text must be right each time. An entry is about an image and a set
+of trusted keys, so a policy that changes asks for another entry; and it holds for the *trust epoch* it was made in: how
+many facts the repository and each of the keys had had. A fact is counted in the transaction of the change that it tells
+(a key disabled, a signature deleted, a tag moved, an image deleted), and every decision reads the counts in its own
+snapshot: revocation is immediate, on every replica, and the time limit only bounds memory.
 """
 
 import threading
@@ -20,12 +20,11 @@ KEPT = MINUTE
 
 @dataclass(frozen=True, slots=True)
 class TrustKey:
-    """What an entry is about. `epoch` are the fact counts, in an order that the policy fixes."""
+    """What an entry is about. `epoch` are the fact counts of the repository and of each key, in this order."""
 
-    holder: str
-    policy_version: int
     repository: str
     digest: Digest
+    keys: tuple[str, ...]
     epoch: tuple[int, ...]
 
 

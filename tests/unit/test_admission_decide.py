@@ -9,7 +9,6 @@ from assay.admission.decide import (
     ImageDecision,
     PlatformImage,
     SignatureFound,
-    Standing,
     Trustee,
     bad_reference,
     decide,
@@ -44,10 +43,11 @@ def signature(
     digest: Digest = IMAGE,
     key: Ocid = KEY,
     name: str = "release-signing",
-    standing: Standing = Standing.VERIFIED,
-    detail: str = "",
+    *,
+    fault: str = "",
+    key_is_distrusted: bool = False,
 ) -> SignatureFound:
-    return SignatureFound(digest, str(key), name, "1", standing, detail)
+    return SignatureFound(digest, str(key), name, not fault, fault, key_is_distrusted)
 
 
 def test_an_image_signed_by_a_trusted_key_is_allowed_and_its_digest_is_given() -> None:
@@ -73,21 +73,30 @@ def test_case_18_a_signature_by_a_key_that_only_another_cluster_trusts_is_not_en
     assert decision.reason == "signed only by lab, which prod-eu does not trust"
 
 
+DISABLED = "the key 'release-signing' is DISABLED"
+
+
 def test_case_19_a_signature_by_a_disabled_key_is_denied_with_what_happened_to_the_key() -> None:
-    decision = decide(POLICY, PROD, PLAIN, [signature(standing=Standing.KEY_UNUSABLE, detail="disabled 14 May")])
-    assert decision.because is Because.KEY_UNUSABLE
-    assert decision.reason == "signed by release-signing version 1, disabled 14 May"
+    decision = decide(POLICY, PROD, PLAIN, [signature(fault=DISABLED, key_is_distrusted=True)])
+    assert decision.because is Because.KEY_DISTRUSTED
+    assert decision.reason == "signed, but the key 'release-signing' is DISABLED"
 
 
 def test_case_20_another_version_of_the_key_that_verifies_is_enough() -> None:
-    found = [signature(standing=Standing.KEY_UNUSABLE, detail="disabled"), signature()]
+    found = [signature(fault=DISABLED, key_is_distrusted=True), signature()]
     assert decide(POLICY, PROD, PLAIN, found).allowed
 
 
-def test_case_15_a_signature_of_another_image_is_denied_as_such() -> None:
-    decision = decide(POLICY, PROD, PLAIN, [signature(standing=Standing.OTHER_IMAGE)])
-    assert decision.because is Because.OTHER_IMAGE
-    assert decision.reason == "its signature belongs to another image"
+def test_case_15_a_signature_that_does_not_verify_is_denied_with_what_is_wrong_with_it() -> None:
+    decision = decide(POLICY, PROD, PLAIN, [signature(fault="the signed payload names sha256:77, not sha256:6b")])
+    assert decision.because is Because.NOT_VERIFIED
+    assert decision.reason == "signed, but the signed payload names sha256:77, not sha256:6b"
+
+
+def test_a_manifest_that_nothing_can_vouch_for_is_denied_whatever_was_signed() -> None:
+    spoilt = SignatureFound(IMAGE, "", "", verified=False, detail="the stored bytes were changed")
+    decision = decide(POLICY, PROD, PLAIN, [signature(fault="x"), spoilt])
+    assert (decision.because, decision.reason) == (Because.NOT_VERIFIED, "the stored bytes were changed")
 
 
 def test_a_signature_on_another_digest_counts_for_nothing() -> None:
