@@ -49,8 +49,6 @@ class Settings:
     feed_address: str = "https://osv-vulnerabilities.storage.googleapis.com"
     feed_ecosystems: tuple[str, ...] = ("Debian", "Ubuntu", "Alpine", "PyPI", "npm")
     feed_interval: int = HOUR
-    #: A feed whose last good run is older than this is stale, and says so.
-    feed_stale_after: int = 6 * HOUR
     readers: int = 2
     unrated_counts_as: str = "medium"
     session_lifetime: int = 12 * HOUR
@@ -149,4 +147,4 @@ def _value(name: str, kind: str, value: Any) -> Any:
     return str(value)
 
 
-_IN_SECONDS = {"feed_interval", "feed_stale_after", "session_lifetime", "registry_token_lifetime"}
+_IN_SECONDS = {"feed_interval", "session_lifetime", "registry_token_lifetime"}

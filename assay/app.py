@@ -1,0 +1,183 @@
+"""The only file that names concrete adapters: puts the rooms together into one running installation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from logging import getLogger
+
+from assay import journey
+from assay.admission import ledger
+from assay.admission.examine import Gate
+from assay.advisories import feeds, revisions
+from assay.advisories.feeds import FeedConfig
+from assay.clock import SECOND, Clock, Site, SystemClock
+from assay.errors import AssayError
+from assay.iam.identity import first_start
+from assay.iam.identity.first_start import FirstStart
+from assay.inventory import LayerReaders
+from assay.inventory.catalog import keep_part
+from assay.registry import pushes, uploads
+from assay.registry.pulls import PullCounter
+from assay.registry.uploads import Intake
+from assay.scanning import purge
+from assay.secret import Secret
+from assay.settings import Settings
+from assay.storage import Database, FolderBlobs, Store, jobs, migrations
+from assay.storage.dbos_jobs import DbosJobs
+from assay.storage.installation import keep_sealed, sealed, site_of
+from assay.storage.outbox import Dispatcher
+from assay.storage.schedule import Schedule, Upkeep
+from assay.vault import Custody, deletion
+from assay.vault.root import OpenedRoot, RootFile, RootPassphrase, RootSource, open_root
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is well or not. `needed` conditions make the server unready; the others are only told."""
+
+    name: str
+    well: bool
+    says: str = ""
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running installation, as doors are given it."""
+
+    settings: Settings
+    store: Store
+    blobs: FolderBlobs
+    readers: LayerReaders
+    intake: Intake
+    pulls: PullCounter
+    root: OpenedRoot
+    custody: Custody
+    gate: Gate
+    jobs: DbosJobs
+    dispatcher: Dispatcher
+    schedule: Schedule
+    first_start: FirstStart | None
+
+    def start(self) -> None:
+        """Begin to deliver facts, run jobs and do upkeep."""
+        self.jobs.start(journey.job_handlers(self.store, self.blobs, self.readers))
+        self.dispatcher.start()
+        self.schedule.start()
+
+    def stop(self) -> None:
+        """End in the reverse order; what is unfinished goes on at the next start."""
+        self.schedule.stop()
+        self.dispatcher.stop()
+        self.jobs.stop()
+        self.readers.close()
+        self.store.database.close()
+
+    @property
+    def registry_hosts(self) -> tuple[str, ...]:
+        """The names under which clients and clusters know this registry; the first stands in signatures."""
+        return (self.settings.registry_host, *self.settings.registry_aliases)
+
+    def conditions(self) -> Sequence[Condition]:
+        """How the installation stands, for health checks, metrics and the console."""
+        try:
+            with self.store.database.read() as connection:
+                states = feeds.state(connection, self.store.clock.now())
+            database = Condition("database", well=True, needed=True)
+        except AssayError as fault:
+            return (Condition("database", well=False, says=str(fault), needed=True),)
+        stale = [state.config.name for state in states if state.stale]
+        return (
+            database,
+            Condition("vault", well=not self.root.sealed_because, says=self.root.sealed_because),
+            Condition("feeds", well=not stale, says=f"stale: {', '.join(stale)}"),
+        )
+
+    def counts(self) -> Mapping[str, float]:
+        """Numbers for metrics."""
+        try:
+            by_status = jobs.counted(self.store)
+        except AssayError:
+            return {}
+        return {f"jobs_{status}": float(number) for status, number in by_status.items()}
+
+
+def open_app(settings: Settings, clock: Clock | None = None) -> App:
+    """Open the installation that `settings` name: migrate its database, open its root key, connect its rooms.
+
+    Nothing runs yet: `start` begins. Errors: Refused for settings or a database that cannot be used; Unavailable.
+    """
+    clock = clock or SystemClock()
+    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.database)
+    migrations.upgrade(database)
+    site = site_of(database, clock, Site(settings.realm, settings.region))
+    root = open_root(database, clock, _root_source(settings))
+    store = Store(database, clock, site, _installation_secret(database, clock, root, "page-key"))
+    first = first_start.bootstrap(store)
+    blobs = FolderBlobs(settings.data_folder / "blobs")
+    readers = LayerReaders(partial(keep_part, store), processes=settings.readers)
+    feeds.configure(store, [_feed(settings)])
+    hosts = (settings.registry_host, *settings.registry_aliases)
+    worker = settings.worker_name or "assay"
+    engine = DbosJobs(store, settings.jobs_database, worker)
+    listeners = journey.listeners(store, blobs, engine, registry_hosts=hosts)
+    intake = Intake(store, blobs, readers)
+    pulls = PullCounter(store)
+    return App(
+        settings=settings,
+        store=store,
+        blobs=blobs,
+        readers=readers,
+        intake=intake,
+        pulls=pulls,
+        root=root,
+        custody=Custody(root.key),
+        gate=Gate.at(hosts, settings.url),
+        jobs=engine,
+        dispatcher=Dispatcher(store, listeners, revisions.published_revision),
+        schedule=Schedule(_upkeep(intake, pulls, engine)),
+        first_start=first,
+    )
+
+
+def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Upkeep]:
+    store = intake.store
+    return (
+        Upkeep("feeds", 1.0, partial(journey.refresh_due_feeds, store, engine)),
+        Upkeep("pushes by digest alone", 1.0, partial(pushes.settle, store)),
+        Upkeep("pull counts", 5.0, pulls.count),
+        Upkeep("idle uploads", 60.0, partial(uploads.expire, intake)),
+        Upkeep("scheduled deletions", 60.0, partial(deletion.destroy_due, store)),
+        Upkeep("old decisions", 3600.0, partial(ledger.purge_decisions, store)),
+        Upkeep("old scans", 24 * 3600.0, partial(purge.purge, store)),
+    )
+
+
+def _feed(settings: Settings) -> FeedConfig:
+    return FeedConfig(
+        source=settings.feed_address,
+        ecosystems=settings.feed_ecosystems,
+        refresh_seconds=settings.feed_interval // SECOND,
+    )
+
+
+def _root_source(settings: Settings) -> RootSource:
+    if settings.root_passphrase is not None:
+        return RootPassphrase(settings.root_passphrase)
+    return RootFile(settings.root_key_file, settings.data_folder)
+
+
+def _installation_secret(database: Database, clock: Clock, root: OpenedRoot, name: str) -> Secret:
+    """A secret of the installation, sealed in the database. While the vault is sealed, one for this process alone:
+    tokens made with it end with the process, and nothing else is lost."""
+    fresh = Secret.random(32)
+    if root.sealed_because:
+        return fresh
+    bound = f"installation secret {name} 1".encode()
+    kept = sealed(database, name)
+    if kept is None:
+        kept = keep_sealed(database, clock, name, root.key.wrap(fresh.reveal().encode(), bound))
+    return Secret(root.key.unwrap(kept, bound).decode())
