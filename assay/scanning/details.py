@@ -10,7 +10,15 @@ from assay.clock import Instant
 from assay.iam import Actor
 from assay.inventory import Component
 from assay.scanning import places, results
-from assay.scanning.model import Location, Problem, ProblemState, Scan, ScanDetails, VulnerablePackage
+from assay.scanning.model import (
+    InstalledPackage,
+    Location,
+    Problem,
+    ProblemState,
+    Scan,
+    ScanDetails,
+    VulnerablePackage,
+)
 from assay.scanning.records import components, inventories, matches, scans
 from assay.scanning.records.matches import Interval
 from assay.scanning.records.scans import ScanRow
@@ -26,6 +34,19 @@ def get(store: Store, actor: Actor, ocid: str) -> ScanDetails:
         published = revisions.published_revision(connection)
         scan = results.scan_of(store, row)
         return ScanDetails(scan, _problems(connection, row, scan), row.inventory.readable_until(published))
+
+
+def installed(store: Store, actor: Actor, ocid: str) -> tuple[InstalledPackage, ...]:
+    """All packages of the image that a scan (by OCID) saw, by name, then version. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        row = results.readable(store, connection, actor, ocid, results.GET)
+        locations = locations_of(connection, row.inventory.id)
+        known = components.known_components(connection, locations.keys())
+    found = [
+        InstalledPackage(each.ecosystem, each.name, each.version, each.architecture, each.source, locations[number])
+        for number, each in known.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (each.name, each.ecosystem, each.version, each.architecture)))
 
 
 def locations_of(connection: Connection, inventory_id: int) -> Locations:

@@ -104,6 +104,18 @@ class VulnerablePackage:
     locations: tuple[Location, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package that an image holds, whatever is known against it. `source` is the package that it was built from."""
+
+    ecosystem: str
+    name: str
+    version: str
+    architecture: str
+    source: str
+    locations: tuple[Location, ...]
+
+
 class ProblemState(StrEnum):
     """OPEN: it is found. FIXED: it was found in this image before, and a feed has changed its word (oci-api 4.2)."""
 
