@@ -21,6 +21,7 @@ from assay.app import App
 from assay.errors import ANSWERS, AssayError, Reason, Refused
 from assay.iam import Actor
 from assay.oci import strict_json
+from assay.secret import Secret
 
 BODY_BYTES_MAX = 1 << 20
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,32}(?:/[A-Za-z0-9_-]{1,32}){0,2}")
@@ -30,7 +31,10 @@ log = getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, read and checked: who, the path's and the query's parameters, the JSON body."""
+    """A request, read and checked: who, the path's and the query's parameters, the JSON body.
+
+    `bearer` is the token that came with it, for the operations on sessions themselves.
+    """
 
     app: App
     actor: Actor
@@ -39,6 +43,7 @@ class Call:
     body: Mapping[str, Any]
     if_match: str | None
     retry_token: str | None
+    bearer: Secret | None = None
 
     def needed(self, name: str) -> str:
         """A query parameter that must be there. Errors: Refused (MISSING_PARAMETER)."""
@@ -143,8 +148,15 @@ def _run(app: App, row: Row, authenticate: Authenticate, request: Request, body:
         body=_object(body),
         if_match=request.headers.get("if-match"),
         retry_token=request.headers.get("opc-retry-token"),
+        bearer=bearer_of(request),
     )
     return row.run(call)
+
+
+def bearer_of(request: Request) -> Secret | None:
+    """The token of `Authorization: Bearer …`, or None."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return Secret(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
 
 
 async def _body(request: Request) -> bytes:

@@ -1,0 +1,126 @@
+"""Starts and stops the servers of one process: the main port, and admission on a TLS port of its own."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from assay.admission import identity
+from assay.admission.identity import GivenFiles, ServerIdentity
+from assay.app import App
+from assay.errors import AssayError, Refused
+from assay.http import admission, distribution, health
+from assay.http.certificates import RenewedContext
+from assay.http.distribution import Services
+from assay.http.sendfile import SendfileProtocol
+
+#: Threads for the registry's verbs; console and API have their own.
+REGISTRY_THREADS = 16
+STOP_SECONDS = 10
+
+
+def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
+    """The registry, health and metrics, and what other doors bring with `routes`."""
+    pool = ThreadPoolExecutor(REGISTRY_THREADS, thread_name_prefix="registry")
+    services = Services(
+        intake=app.intake,
+        pulls=app.pulls,
+        pool=pool,
+        url=app.settings.external_url,
+        service=app.settings.registry_host,
+        token_lifetime=app.settings.registry_token_lifetime,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        pool.shutdown(wait=True)
+
+    asgi = Starlette(routes=[*distribution.routes(services), *health.routes(app), *routes], lifespan=lifespan)
+    return uvicorn.Server(
+        uvicorn.Config(
+            asgi,
+            host=app.settings.host,
+            port=app.settings.port,
+            http=SendfileProtocol,
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
+
+
+def given_files(app: App) -> GivenFiles | None:
+    """The certificate that the operator gives for admission. Errors: Refused when only half of it is set."""
+    certificate, key = app.settings.admission_certificate_file, app.settings.admission_key_file
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise Refused(
+            "Only one of admission_certificate_file and admission_key_file is set.", advice="Set both, or neither."
+        )
+    return GivenFiles(certificate, key)
+
+
+def admission_server(app: App) -> uvicorn.Server:
+    """The admission door over TLS. Errors: Unavailable (SEALED: there is no certificate to be had), Refused."""
+    given = given_files(app)
+    names = (app.settings.admission_host, *app.settings.admission_names)
+
+    def supply() -> ServerIdentity:
+        return identity.server_identity(app.store, app.root.key, names, given)
+
+    tls = RenewedContext(supply, app.store.clock)
+    door = admission.admission_app(app.store, app.gate, renew=tls.renew)
+    config = admission.server_config(door, app.settings.admission_host, app.settings.admission_port, tls)
+    config.timeout_graceful_shutdown = STOP_SECONDS
+    return uvicorn.Server(config)
+
+
+async def serve(servers: Sequence[uvicorn.Server]) -> None:
+    """Run until interrupted or terminated, or until one of the servers ends. Errors: Refused when a port is taken."""
+    for server in servers:
+        # Signals are ours: one interrupt stops all.
+        server.capture_signals = _no_signals  # type: ignore[method-assign]
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    running = [asyncio.create_task(_run(server)) for server in servers]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop()
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, AssayError):
+            raise outcome
+
+
+async def _run(server: uvicorn.Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit as fault:
+        raise Refused(
+            f"{server.config.host}:{server.config.port} cannot be listened on.",
+            advice="Is another server running there? Set another port (docs/settings.md).",
+        ) from fault
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    yield

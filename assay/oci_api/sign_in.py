@@ -1,0 +1,101 @@
+"""Who calls: a session token as bearer; and the operations that begin and end a session."""
+
+from starlette.requests import Request
+
+from assay.app import App
+from assay.clock import rfc3339
+from assay.errors import Reason, Refused
+from assay.iam import ANONYMOUS, Actor
+from assay.iam.credentials import passwords, sessions
+from assay.iam.identity import tenancies
+from assay.oci_api.frame import Call, Reply, Row, bearer_of
+from assay.secret import Secret
+
+
+def authenticate(app: App, request: Request, _body: bytes) -> Actor:
+    """The actor behind `Authorization: Bearer <session token>`. Errors: Refused (NOT_AUTHENTICATED, …)."""
+    return sessions.resume(app.store, _present(bearer_of(request))).actor(_address(request))
+
+
+def nobody(_app: App, request: Request, _body: bytes) -> Actor:
+    """A caller who need not say who they are, for signing in."""
+    return Actor(ANONYMOUS, "", _address(request))
+
+
+def _present(token: Secret | None) -> Secret:
+    if token is None:
+        raise Refused(
+            "The request does not say who calls.",
+            advice="Sign in (assay login), or sign the request.",
+            reason=Reason.NOT_AUTHENTICATED,
+        )
+    return token
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _sign_in(call: Call) -> Reply:
+    signed_in = sessions.sign_in(
+        call.app.store,
+        call.field("user", str),
+        Secret(call.field("password", str)),
+        address=call.actor.address,
+        request_id=call.actor.request_id,
+        lifetime=call.app.settings.session_lifetime,
+    )
+    session = signed_in.session
+    body = {
+        "token": signed_in.token.reveal(),
+        "tenancyId": session.tenancy,
+        "userId": session.user,
+        "userName": session.user_name,
+        "mustChangePassword": session.must_change_password,
+        "timeExpires": rfc3339(session.time_expires),
+    }
+    return Reply(body)
+
+
+def _change_password(call: Call) -> Reply:
+    passwords.change(
+        call.app.store,
+        _present(call.bearer),
+        Secret(call.field("currentPassword", str)),
+        Secret(call.field("newPassword", str)),
+        address=call.actor.address,
+        request_id=call.actor.request_id,
+    )
+    return Reply()
+
+
+def _sign_out(call: Call) -> Reply:
+    sessions.sign_out(
+        call.app.store, _present(call.bearer), address=call.actor.address, request_id=call.actor.request_id
+    )
+    return Reply()
+
+
+def _who_am_i(call: Call) -> Reply:
+    return Reply(
+        {
+            "userId": call.actor.principal.ocid,
+            "userName": call.actor.principal.name,
+            "tenancyId": call.actor.tenancy,
+            "namespace": tenancies.namespace(call.app.store, call.actor),
+            "registry": call.app.settings.registry_host,
+        }
+    )
+
+
+_SESSIONS = "/20260901/sessions"
+
+#: For signed-in callers.
+ROWS: tuple[Row, ...] = (Row("GET", f"{_SESSIONS}/current", "GetSession", _who_am_i),)
+
+#: For callers whose session is what the operation is about.
+OPEN_ROWS: tuple[Row, ...] = (
+    Row("POST", _SESSIONS, "SignIn", _sign_in),
+    Row("DELETE", f"{_SESSIONS}/current", "SignOut", _sign_out),
+    Row("POST", f"{_SESSIONS}/current/actions/changePassword", "ChangePassword", _change_password),
+)
