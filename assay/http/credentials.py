@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.errors import Reason, Refused
@@ -77,12 +78,12 @@ def basic(authorization: str) -> tuple[str, Secret]:
     )
 
 
-def challenge(origin: str, service: str, scope: Scope | None, error: str = "") -> str:
+def challenge(origin: str, service: str, scopes: Sequence[Scope], error: str = "") -> str:
     """The `WWW-Authenticate` header that sends a client to the token server (oci-api 4.1)."""
     parts = {
         "realm": f"{origin}/20180419/docker/token",
         "service": service,
-        "scope": str(scope) if scope else "",
+        "scope": " ".join(map(str, scopes)),
         "error": error,
     }
     said = ",".join(f'{name}="{_quotable(value)}"' for name, value in parts.items() if value)

@@ -91,15 +91,15 @@ class Door:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(self._services, scope, receive, send)
-        needed: Scope | None = None
+        needed: tuple[Scope, ...] = ()
         try:
             path = str(scope["path"]).removeprefix("/v2").removeprefix("/")
             if path in ("", "_catalog"):
-                needed = _CATALOG if path else None
+                needed = (_CATALOG,) if path else ()
                 await self._serve_root(exchange, needed)
             else:
                 operation, exchange.repository, what = _find(exchange.method, path)
-                needed = Scope("repository", exchange.repository, operation.actions)
+                needed = (Scope("repository", exchange.repository, operation.actions),)
                 await self._serve(exchange, operation, needed, what)
         except bodies.ClientStalled as stalled:
             await exchange.reply(408, {"connection": "close"}, f"{stalled}\n".encode())
@@ -117,10 +117,12 @@ class Door:
                 raise
             await exchange.refuse(AssayError("Something went wrong in the server.", advice="See its log."))
 
-    async def _serve(self, exchange: Exchange, operation: Operation, needed: Scope, what: tuple[str, ...]) -> None:
+    async def _serve(
+        self, exchange: Exchange, operation: Operation, needed: tuple[Scope, ...], what: tuple[str, ...]
+    ) -> None:
         await self._meet(exchange)
-        if not exchange.caller.holds(needed):
-            await self._challenge(exchange, needed, "insufficient_scope")
+        if not all(map(exchange.caller.holds, needed)):
+            await exchange.challenge(*needed, error="insufficient_scope")
             return
         namespace, _, name = exchange.repository.partition("/")
         actor = self._actor(exchange, await self._tenancy_of(exchange, namespace))
@@ -131,20 +133,20 @@ class Door:
         except Refused as refusal:
             # Who is not known is asked who they are, before they learn that there is nothing, or nothing for them.
             if refusal.reason is Reason.NOT_FOUND and exchange.caller.is_anonymous and not exchange.is_answered:
-                await self._challenge(exchange, needed)
+                await exchange.challenge(*needed)
                 return
             raise
 
-    async def _serve_root(self, exchange: Exchange, needed: Scope | None) -> None:
+    async def _serve_root(self, exchange: Exchange, needed: tuple[Scope, ...]) -> None:
         if exchange.method not in ("GET", "HEAD"):
             raise Refused(f"{exchange.method} means nothing here.", reason=Reason.METHOD)
         await self._meet(exchange)
         if not exchange.caller.said_who:
-            await self._challenge(exchange, needed)
-        elif needed is None:
+            await exchange.challenge(*needed)
+        elif not needed:
             await exchange.reply_json({})
-        elif not exchange.caller.holds(needed):
-            await self._challenge(exchange, needed, "insufficient_scope")
+        elif not all(map(exchange.caller.holds, needed)):
+            await exchange.challenge(*needed, error="insufficient_scope")
         else:
             namespace = await exchange.call(self._namespace_of, exchange.caller.tenancy)
             actor = self._actor(exchange, exchange.caller.tenancy)
@@ -162,21 +164,12 @@ class Door:
     def _actor(self, exchange: Exchange, tenancy: str) -> Actor:
         return exchange.caller.actor(tenancy, exchange.address, secrets.token_hex(16))
 
-    async def _refuse(self, exchange: Exchange, fault: AssayError, needed: Scope | None) -> None:
+    async def _refuse(self, exchange: Exchange, fault: AssayError, needed: tuple[Scope, ...]) -> None:
         if fault.reason is Reason.NOT_AUTHENTICATED:
             said = credentials.challenge(exchange.origin, self._services.service, needed, "invalid_token")
             await exchange.refuse(fault, {"www-authenticate": said})
         else:
             await exchange.refuse(fault)
-
-    async def _challenge(self, exchange: Exchange, scope: Scope | None, error: str = "") -> None:
-        refusal = Refused(
-            "This needs a sign-in, or more than the bearer token was given for.",
-            advice="Log in as NAMESPACE/USER with an auth token.",
-            reason=Reason.NOT_AUTHENTICATED,
-        )
-        said = credentials.challenge(exchange.origin, self._services.service, scope, error)
-        await exchange.refuse(refusal, {"www-authenticate": said})
 
     async def _tenancy_of(self, exchange: Exchange, namespace: str) -> str:
         """The tenancy (OCID) of a namespace, which never changes; empty where there is none, which may."""

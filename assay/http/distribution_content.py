@@ -120,18 +120,21 @@ async def list_tags(exchange: Exchange, actor: Actor, name: str) -> None:
 
 
 async def list_referrers(exchange: Exchange, actor: Actor, name: str, digest_text: str) -> None:
-    """GET of the referrers of a digest, as an index."""
+    """GET of the referrers of a digest, as an index.
+
+    Never 404 (end-12): a repository that is not there, or not the caller's to see, has no referrers.
+    """
     kind = exchange.one_of("artifactType") or ""
     last = exchange.one_of("last") or ""
-    found, more = await exchange.call(
-        referrers.listed,
-        exchange.services.intake.store,
-        actor,
-        name,
-        Digest(digest_text),
-        artifact_type=kind,
-        after=last,
-    )
+    found: tuple[StoredManifest, ...]
+    subject = Digest(digest_text)
+    store = exchange.services.intake.store
+    try:
+        found, more = await exchange.call(referrers.listed, store, actor, name, subject, artifact_type=kind, after=last)
+    except Refused as refusal:
+        if refusal.reason is not Reason.NOT_FOUND or exchange.caller.is_anonymous:
+            raise
+        found, more = (), False
     headers = {"content-type": MediaType.OCI_INDEX.value}
     if kind:
         headers["oci-filters-applied"] = "artifactType"

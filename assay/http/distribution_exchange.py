@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from assay.errors import ANSWERS, AssayError, Reason, Refused
-from assay.http.credentials import NOBODY
+from assay.http.credentials import NOBODY, challenge
+from assay.iam.credentials.registry_tokens import Scope
 from assay.oci import Digest
 from assay.registry.pulls import PullCounter
 from assay.registry.uploads import Intake
@@ -140,6 +141,15 @@ class Exchange:
         """Answer with a JSON document."""
         body = msgspec.json.encode(value)
         await self.reply(status, {"content-type": "application/json", **(headers or {})}, body)
+
+    async def challenge(self, *scopes: Scope, error: str = "") -> None:
+        """Send the client to the token server, for a token that holds `scopes`."""
+        refusal = Refused(
+            "This needs a sign-in, or more than the bearer token was given for.",
+            advice="Log in as NAMESPACE/USER with an auth token.",
+            reason=Reason.NOT_AUTHENTICATED,
+        )
+        await self.refuse(refusal, {"www-authenticate": challenge(self.origin, self.services.service, scopes, error)})
 
     async def refuse(self, fault: AssayError, headers: Mapping[str, str] | None = None) -> None:
         """Answer with an error, as the distribution specification writes it."""

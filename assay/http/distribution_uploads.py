@@ -83,11 +83,17 @@ async def _take(exchange: Exchange, actor: Actor, name: str, upload: str, digest
 
 
 async def _mounted(exchange: Exchange, actor: Actor, name: str, digest: Digest) -> bool:
-    """Whether the blob was mounted, and the request answered. Not being able to is no error: the client sends it."""
+    """Whether the request was answered: the blob mounted, or a token asked for that lets the caller read the source.
+
+    Not being able to mount is no error: the client sends the blob.
+    """
     source = exchange.one_of("from")
     if source is not None:
-        if not exchange.caller.holds(Scope("repository", source, ("pull",))):
-            return False
+        readable = Scope("repository", source, ("pull",))
+        if not exchange.caller.holds(readable):
+            writable = Scope("repository", exchange.repository, ("pull", "push"))
+            await exchange.challenge(writable, readable, error="insufficient_scope")
+            return True
         namespace, _, source = source.partition("/")
         if namespace != exchange.repository.partition("/")[0]:
             return False

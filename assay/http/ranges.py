@@ -26,7 +26,7 @@ def requested_span(header: str, size: int) -> Span | None:
     """What a `Range` header asks of `size` bytes; None for the whole (RFC 9110, section 14.2).
 
     More than one range, another unit, or nonsense is as no header at all, which the RFC allows.
-    Errors: Refused (RANGE_INVALID) when the range begins behind the end.
+    Errors: Refused (RANGE_INVALID) when the range ends before it begins, or begins behind the end.
     """
     found = _ONE_RANGE.fullmatch(header.strip())
     if found is None or found.group(0).endswith("=-"):
@@ -35,13 +35,11 @@ def requested_span(header: str, size: int) -> Span | None:
     if not first:
         count = min(int(last), size)
         span = Span(size - count, count)
-    elif last and int(last) < int(first):
-        return None
     else:
         end = min(int(last) + 1 if last else size, size)
         span = Span(int(first), end - int(first))
     if span.count <= 0:
-        raise Refused(f"The range lies behind the end; there are {size} bytes.", reason=Reason.RANGE_INVALID)
+        raise Refused(f"The range holds none of the {size} bytes.", reason=Reason.RANGE_INVALID)
     return span
 
 

@@ -16,7 +16,6 @@ from assay.http.ranges import Span, chunk_start, requested_span
         ("bytes=-3", 10, Span(7, 3)),
         ("bytes=-30", 10, Span(0, 10)),
         ("Bytes=9-9", 10, Span(9, 1)),
-        ("bytes=5-4", 10, None),
         ("bytes=-", 10, None),
         ("bytes=0-1,3-4", 10, None),
         ("bytes=a-b", 10, None),
@@ -29,8 +28,10 @@ def test_a_range_header_asks_for_one_span_or_for_all(header: str, size: int, spa
     assert requested_span(header, size) == span
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=10-11", 10), ("bytes=0-", 0), ("bytes=-0", 5)])
-def test_a_range_behind_the_end_is_refused(header: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=10-", 10), ("bytes=10-11", 10), ("bytes=0-", 0), ("bytes=-0", 5), ("bytes=5-4", 10)]
+)
+def test_a_range_that_holds_nothing_is_refused(header: str, size: int) -> None:
     with pytest.raises(Refused) as refusal:
         requested_span(header, size)
     assert refusal.value.reason is Reason.RANGE_INVALID
