@@ -4,10 +4,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import BinaryIO, Self
 
 from assay.advisories.osv import RECORD_BYTES_MAX
-from assay.errors import Unavailable
+from assay.errors import Reason, Refused, Unavailable
 
 MEMBERS_MAX = 2_000_000
 #: A member that unpacks to more than this times its packed size is no list of facts.
@@ -32,7 +33,7 @@ _SUFFIX = ".json"
 
 
 class Archive:
-    """An open archive. Errors of every method: Unavailable, with `what` (its address) and advice."""
+    """An open archive; `what` is its address. Errors of every method: Unavailable when it is damaged."""
 
     def __init__(self, file: BinaryIO, what: str) -> None:
         self._what = what
@@ -52,19 +53,21 @@ class Archive:
         return name in self._members
 
     def check(self, names: Iterable[str]) -> None:
-        """Unpack each of these records once: sizes and checksums are right."""
+        """Unpack each of these records once: sizes and checksums are right. One beyond the limits is passed over."""
         for name in names:
-            self.read(name)
+            with suppress(Refused):
+                self.read(name)
 
     def read(self, name: str) -> bytes:
-        """The bytes of one record, which the archive must contain."""
+        """The bytes of one record, which the archive must contain. Errors: Refused for one beyond the limits."""
         member = self._members[name]
         allowed = min(RECORD_BYTES_MAX, max(RATIO_FREE_BYTES, member.compress_size * RATIO_MAX))
         if member.file_size > allowed or member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED:
-            raise Unavailable(
+            raise Refused(
                 f"{self._what} holds {name} with {member.compress_size} packed and {member.file_size} unpacked bytes, "
                 "or packed in an unknown way; it is not read.",
                 advice="Check where the feed comes from.",
+                reason=Reason.TOO_LARGE,
             )
         try:
             with self._zip.open(member) as stream:

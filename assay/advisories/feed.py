@@ -80,7 +80,7 @@ class Fetched(NamedTuple):
 
 
 class FeedFiles(Protocol):
-    """The files of a feed. Errors: Unavailable."""
+    """The files of a feed. Errors: Unavailable, with the reason TOO_LARGE for a file beyond `bytes_max`."""
 
     def fetch(self, path: str, *, bytes_max: int, etag: str = "") -> Fetched | Outcome:
         """The file under `path`; UNCHANGED when its validator is still `etag`. The caller closes the file."""
@@ -232,5 +232,7 @@ def _copied(response: httpx.Response, address: str, bytes_max: int) -> BinaryIO:
 
 def _too_large(what: str, bytes_max: int) -> Unavailable:
     return Unavailable(
-        f"{what} has more than {bytes_max} bytes and is not read.", advice="Check where the feed comes from."
+        f"{what} has more than {bytes_max} bytes and is not read.",
+        advice="Check where the feed comes from.",
+        reason=Reason.TOO_LARGE,
     )

@@ -33,7 +33,7 @@ __all__ = [
     "state",
 ]
 
-#: Folders of a small feed that the project carries, for a demonstration without a network: at first, and some time later.
+#: Folders of a small feed that the project carries for a demonstration without a network: at first, and later.
 CARRIED_FIRST = str(Path(__file__).parent / "carried" / "first")
 CARRIED_LATER = str(Path(__file__).parent / "carried" / "later")
 #: After a failure the next run comes this soon, if the schedule does not say sooner.
@@ -193,7 +193,7 @@ def _collected(
         listed=todo.listed,
         removed=tuple(name for name in todo.removed if name in stored),
         forgotten=tuple(name for name in todo.removed if name not in stored),
-        missing=tuple(collector.missing),
+        unread=tuple(collector.unread),
         archives=tuple(collector.archives),
         etags=collector.etags,
         source=source,

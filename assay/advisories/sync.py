@@ -16,7 +16,7 @@ from assay.advisories.archive import Archive
 from assay.advisories.feed import FeedFiles, Fetched, Outcome
 from assay.advisories.records.feeds import Refusal
 from assay.advisories.records.log import Change, Listed, Removal, Upsert
-from assay.errors import Refused, Unavailable
+from assay.errors import Reason, Refused, Unavailable
 
 LIST_BYTES_MAX = 512 * 1024 * 1024
 LIST_ROWS_MAX = 2_000_000
@@ -112,7 +112,7 @@ class ChangeSet:
     listed: Mapping[str, Listed] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
-    missing: tuple[Refusal, ...] = ()
+    unread: tuple[Refusal, ...] = ()
     archives: tuple[Archive, ...] = ()
     etags: Mapping[str, str] | None = None
     source: str = ""
@@ -126,11 +126,10 @@ class ChangeSet:
 
     def changes(self) -> Iterator[Change | Refusal]:
         """The changes in a fixed order; a refusal says which record could not be taken in, and why."""
-        yield from self.missing
+        yield from self.unread
         yield from (Removal(name) for name in self.removed)
         for name, source in self.records:
-            content = source.read(name) if isinstance(source, Archive) else source
-            yield from _read(name, content, self.listed[name])
+            yield from _read(name, source, self.listed[name])
 
     def close(self) -> None:
         """Let go of the files."""
@@ -144,9 +143,9 @@ class ChangeSet:
         self.close()
 
 
-def _read(name: str, content: bytes, listed: Listed) -> Iterator[Change | Refusal]:
+def _read(name: str, source: Archive | bytes, listed: Listed) -> Iterator[Change | Refusal]:
     try:
-        record = osv.read(content)
+        record = osv.read(source.read(name) if isinstance(source, Archive) else source)
     except Refused as fault:
         yield Refusal(name, listed, fault.message, again=False)
         return
@@ -166,7 +165,7 @@ class Collector:
         self._known_etags = etags
         self.etags = dict(etags)
         self.records: list[tuple[str, Archive | bytes]] = []
-        self.missing: list[Refusal] = []
+        self.unread: list[Refusal] = []
         self.archives: list[Archive] = []
 
     def lists(self, ecosystems: Collection[str]) -> Lists:
@@ -174,9 +173,9 @@ class Collector:
         return {ecosystem: self._list(ecosystem) for ecosystem in ecosystems}
 
     def collect(self, todo: Plan, again: Collection[str]) -> None:
-        """Fetch the records of a plan into `records` and `missing`, and check that they can be unpacked."""
+        """Fetch the records of a plan into `records` and `unread`, and check that they can be unpacked."""
         for ecosystem, names in todo.wanted.items():
-            left = self._loose(ecosystem, names)
+            left = self._loose(ecosystem, names, todo.listed)
             if left:
                 self._from_archive(ecosystem, left, todo.listed, conditional=set(left) <= set(again))
 
@@ -198,7 +197,7 @@ class Collector:
         with found.file as file:
             return parse_list(file.read(), path)
 
-    def _loose(self, ecosystem: str, names: Collection[str]) -> tuple[str, ...]:
+    def _loose(self, ecosystem: str, names: Collection[str], listed: Mapping[str, Listed]) -> tuple[str, ...]:
         """Fetch few records one by one; the names of those that must come from the archive."""
         if len(names) > LOOSE_RECORDS_MAX:
             return tuple(names)
@@ -209,15 +208,28 @@ class Collector:
             if size > LOOSE_BYTES_MAX or (left and not size):
                 left.append(name)
                 continue
-            found = self._files.fetch(f"{ecosystem}/{name}.json", bytes_max=osv.RECORD_BYTES_MAX)
-            if not isinstance(found, Fetched):
+            taken = self._take_loose(ecosystem, name, listed[name])
+            if taken is None:
                 left.append(name)
-                continue
-            with found.file as file:
-                content = file.read()
-            size += len(content)
-            self.records.append((name, content))
+            else:
+                size += taken
         return tuple(left)
+
+    def _take_loose(self, ecosystem: str, name: str, listed: Listed) -> int | None:
+        """Fetch the file of one record; how many bytes it takes, None when there is no such file."""
+        try:
+            found = self._files.fetch(f"{ecosystem}/{name}.json", bytes_max=osv.RECORD_BYTES_MAX)
+        except Unavailable as fault:
+            if fault.reason is not Reason.TOO_LARGE:
+                raise
+            self.unread.append(Refusal(name, listed, fault.message, again=False))
+            return 0
+        if not isinstance(found, Fetched):
+            return None
+        with found.file as file:
+            content = file.read()
+        self.records.append((name, content))
+        return len(content)
 
     def _from_archive(
         self, ecosystem: str, names: Collection[str], listed: Mapping[str, Listed], *, conditional: bool
@@ -243,7 +255,7 @@ class Collector:
         archive.check(present)
         self.records += [(name, archive) for name in present]
         reason = f"Listed, but neither in {path} nor by itself."
-        self.missing += [Refusal(name, listed[name], reason, again=True) for name in missing]
+        self.unread += [Refusal(name, listed[name], reason, again=True) for name in missing]
 
     def _fetch(self, path: str, bytes_max: int, *, conditional: bool) -> Fetched | Outcome:
         found = self._files.fetch(
