@@ -87,14 +87,14 @@ def _system(seen: Sequence[SeenFile]) -> Distribution:
     return distribution(next((releases[path] for path in osrelease.PLACES if path in releases), {}))
 
 
-def _owners(gathering: Gathering) -> Mapping[str, str]:
-    """The owner of each file that a distribution's installed package put there, by real path."""
+def _owners(gathering: Gathering) -> Mapping[str, tuple[str, int]]:
+    """The owner of each file that a distribution's installed package put there, and the layer that says so."""
     installed = {
         record.name for file in gathering.seen if file.format in _SYSTEM_FORMATS for record in file.parsed.packages
     }
     view = gathering.view
     return {
-        view.resolve(path, view.top, last=False) or path: owner
+        view.resolve(path, view.top, last=False) or path: (owner, file.layer)
         for file in gathering.seen
         for owner, paths in file.parsed.owned
         if owner in installed
@@ -103,7 +103,7 @@ def _owners(gathering: Gathering) -> Mapping[str, str]:
 
 
 def _occurrences(
-    file: SeenFile, parts: Sequence[LayerPart], system: Distribution, owners: Mapping[str, str]
+    file: SeenFile, parts: Sequence[LayerPart], system: Distribution, owners: Mapping[str, tuple[str, int]]
 ) -> Iterator[Occurrence]:
     below = [(layer, frozenset(parsed.packages)) for layer, parsed in file.below]
     for record in file.parsed.packages:
@@ -111,7 +111,9 @@ def _occurrences(
         if component is not None:
             # A database is one file: an upper layer that installs one package lists those of the lower layers again.
             layer = next((layer for layer, records in below if record in records), file.layer)
-            owner = owners.get(file.path, "") if file.format not in _SYSTEM_FORMATS else ""
+            owner, owned_in = owners.get(file.path, ("", layer))
+            # What an upper layer put in the place of a package's file is no longer that package's.
+            owner = owner if layer <= owned_in and file.format not in _SYSTEM_FORMATS else ""
             yield Occurrence(component, file.path, layer, parts[layer].digest, record.name, owner=owner)
 
 

@@ -43,6 +43,7 @@ class Gathering:
             for file in part.files:
                 place = (self.view.place(layer, file.path), file.format)
                 self._said.setdefault(place, []).append((layer, file.parsed))
+        self._was_asked = [dict(part.asked) for part in parts]
         self._hard = [{link.path: link.target for link in part.links if link.hard} for part in parts]
         self._look_at_files()
         for path, layer in self._linked():
@@ -85,7 +86,7 @@ class Gathering:
                 self.seen.append(SeenFile(path, max(layer, holder), format_.NAME, said[0]))
                 return
             if spelled not in self._hard[holder]:
-                if spelled not in self._parts[holder].asked:
+                if spelled not in self._was_asked[holder]:
                     self.asked.setdefault(holder, {})[spelled] = path
                 return
             # A hard link is the file itself, whatever later layers do to the other name.

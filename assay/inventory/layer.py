@@ -88,7 +88,7 @@ class LayerReading:
             whiteouts=tuple(sorted(found.whiteouts)),
             opaques=tuple(sorted(found.opaques)),
             written=found.written.packed(),
-            asked=tuple(sorted(self._asked)),
+            asked=tuple(sorted(self._asked.items())),
             problems=tuple(problems) + found.problems(),
         )
 

@@ -54,8 +54,8 @@ class LayerPart:
     None when it wasn't unpacked to its end. `unpacked` and `members` count bytes and entries. `whiteouts` are the paths
     that the layer removes, `opaques` the folders whose lower content it hides (image-spec, "layer", "Whiteouts").
     `written` is a packed `PathSet` of all its paths. `asked` are paths that a link leads to and that were read for its
-    sake. Each tuple is sorted by path. `is_read` is false when no reader saw the blob to its end: then digest and size
-    are what others say of it, and the part is not kept.
+    sake, each with the link's path. Each tuple is sorted. `is_read` is false when no reader saw the blob to its end:
+    then digest and size are what others say of it, and the part is not kept.
     """
 
     digest: Digest
@@ -68,7 +68,7 @@ class LayerPart:
     whiteouts: tuple[str, ...] = ()
     opaques: tuple[str, ...] = ()
     written: bytes = b""
-    asked: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
     problems: tuple[Problem, ...] = ()
     is_read: bool = True
 

@@ -92,4 +92,4 @@ class Damage:
         if not self._count:
             return ()
         named = f" ({', '.join(self._named)})" if self._named else ""
-        return (f"{self._count} {self._what} can't be read{named}",)
+        return (f"unreadable {self._what}: {self._count:,}{named}",)
