@@ -3,12 +3,12 @@
 from starlette.routing import BaseRoute
 
 from assay.app import App
-from assay.oci_api import artifacts, identity, kms, sign_in
+from assay.oci_api import artifacts, identity, kms, sign_in, vulnerability_scanning
 from assay.oci_api.frame import starlette_routes
 
 __all__ = ["routes"]
 
-_ROWS = (*artifacts.ROWS, *identity.ROWS, *kms.ROWS, *sign_in.ROWS)
+_ROWS = (*artifacts.ROWS, *identity.ROWS, *kms.ROWS, *vulnerability_scanning.ROWS, *sign_in.ROWS)
 
 
 def routes(app: App) -> list[BaseRoute]:

@@ -52,8 +52,14 @@ class Call:
     def field(self, name: str, kind: type, default: Any = ...) -> Any:
         """A member of the body, of the type `kind`; without a default it must be there."""
         value = self.body.get(name)
+        if value is None and default is not ...:
+            return default
+        return self.convert(name, value, kind)
+
+    def convert(self, name: str, value: Any, kind: type) -> Any:
+        """A value out of the body, of the type `kind`. Errors: Refused, naming it, when it is missing or another."""
         if value is None:
-            return _missing(name) if default is ... else default
+            return _missing(name)
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as fault:
