@@ -51,8 +51,8 @@ def outcome(
     `now` in microseconds. Errors: KeyError for an operation that has no row in the table (a fault of the program).
     """
     row = OPERATIONS[operation]
-    caller = caller_of(connection, actor)
     place = records.place_of(connection, actor.tenancy, compartment)
+    caller = caller_of(connection, actor, place.region)
     return allows(
         statements_for(connection, actor.tenancy, caller, row.permissions),
         caller,
@@ -63,10 +63,9 @@ def outcome(
     )
 
 
-def caller_of(connection: Connection, actor: Actor) -> Caller:
+def caller_of(connection: Connection, actor: Actor, region: str = "") -> Caller:
     """Whom statements are matched against. A user who is no longer active is nobody: anonymous, in no group."""
     principal = actor.principal
-    region = records.region(connection, actor.tenancy)
     if principal.kind is not PrincipalKind.USER:
         return Caller(principal.kind, principal.name, principal.ocid, region=region)
     groups = records.groups_of(connection, actor.tenancy, principal.ocid)

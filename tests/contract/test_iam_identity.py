@@ -1,6 +1,8 @@
 """Tenancies, compartments, users, groups and policies on both databases, each act with its refusal."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
@@ -104,6 +106,39 @@ def test_the_namespace_is_told_to_the_tenancys_own_principals(store: Store, made
     assert tenancies.namespace(store, nobody) == made.tenancy.namespace
     refused(Reason.NOT_FOUND, lambda: tenancies.namespace(store, nobody, admin.tenancy))
     assert tenancies.namespace(store, admin, admin.tenancy) == made.tenancy.namespace
+
+
+def at_once(count: int, act: Callable[[int], object]) -> list[object]:
+    """What `act` returned, or refused with, in threads that start together."""
+    start = threading.Barrier(count)
+
+    def run(number: int) -> object:
+        start.wait()
+        try:
+            return act(number)
+        except Refused as refusal:
+            return refusal.reason
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_of_several_servers_starting_at_once_one_makes_the_tenancy(store: Store) -> None:
+    found = at_once(4, lambda _number: first_start.bootstrap(store))
+    assert sum(each is not None for each in found) == 1
+    with store.database.read() as connection:
+        assert len(tenancies.every(connection)) == 1
+
+
+def test_of_several_who_take_a_name_at_once_one_gets_it(store: Store, admin: Actor) -> None:
+    for act in (
+        lambda _number: users.create(store, admin, "alice"),
+        lambda _number: groups.create(store, admin, "Ops"),
+        lambda _number: compartments.create(store, admin, admin.tenancy, "dev"),
+        lambda _number: policies.create(store, admin, admin.tenancy, "p", ["allow any-user to read repos in tenancy"]),
+    ):
+        found = at_once(4, act)
+        assert sorted(map(str, found)).count(str(Reason.EXISTS)) == 3, found
 
 
 # Compartments.

@@ -47,7 +47,7 @@ def _covered(connection: Connection, tenancy: str, statement: Statement, text: s
     met = _equations(statement.condition)
     operation = Operation(text, statement.grant.resource_type, needed, met.get("request.operation", ""))
     for named in statement.subject.names:
-        caller = Caller(PrincipalKind.SERVICE, named.name, region=records.region(connection, tenancy))
+        caller = Caller(PrincipalKind.SERVICE, named.name, region=place.region)
         in_force = statements_for(connection, tenancy, caller, needed)
         if not allows(in_force, caller, operation, place.path, met, now=now).allowed:
             return False
