@@ -8,10 +8,11 @@ from logging import getLogger
 from assay import journey
 from assay.admission import ledger
 from assay.admission.examine import Gate
+from assay.admission.identity import GivenFiles
 from assay.advisories import feeds, revisions
 from assay.advisories.feeds import FeedConfig
 from assay.clock import SECOND, Clock, Site, SystemClock
-from assay.errors import AssayError
+from assay.errors import AssayError, Refused
 from assay.iam.identity import first_start
 from assay.iam.identity.first_start import FirstStart
 from assay.inventory import LayerReaders
@@ -79,6 +80,18 @@ class App:
     def registry_hosts(self) -> tuple[str, ...]:
         """The names under which clients and clusters know this registry; the first stands in signatures."""
         return (self.settings.registry_host, *self.settings.registry_aliases)
+
+    @property
+    def admission_files(self) -> GivenFiles | None:
+        """The certificate that the operator gives for admission. Errors: Refused when only half of it is set."""
+        certificate, key = self.settings.admission_certificate_file, self.settings.admission_key_file
+        if certificate is None and key is None:
+            return None
+        if certificate is None or key is None:
+            raise Refused(
+                "Only one of admission_certificate_file and admission_key_file is set.", advice="Set both, or neither."
+            )
+        return GivenFiles(certificate, key)
 
     def conditions(self) -> Sequence[Condition]:
         """How the installation stands, for health checks, metrics and the console."""

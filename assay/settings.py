@@ -42,6 +42,8 @@ class Settings:
     external_url: str = ""
     #: Further HOST[:PORT] under which clusters may name this registry.
     registry_aliases: tuple[str, ...] = ()
+    #: The address at which API servers reach the admission webhook. Empty: https://ADMISSION_HOST:ADMISSION_PORT.
+    admission_url: str = ""
     #: Names in the admission server's certificate, beside `admission_host`.
     admission_names: tuple[str, ...] = ()
     admission_certificate_file: Path | None = None
@@ -87,6 +89,11 @@ class Settings:
     def url(self) -> str:
         """Where people and clients reach this server."""
         return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def admission_origin(self) -> str:
+        """Where API servers reach the admission webhook."""
+        return self.admission_url.rstrip("/") or f"https://{self.admission_host}:{self.admission_port}"
 
     @property
     def registry_host(self) -> str:

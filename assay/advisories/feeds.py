@@ -13,7 +13,8 @@ from assay.advisories.records import feeds as records
 from assay.advisories.records import log, numbers
 from assay.advisories.sync import ChangeSet, Collector
 from assay.clock import SECOND, Instant
-from assay.errors import AssayError, Reason, Refused
+from assay.errors import AssayError, Reason, Refused, not_found
+from assay.iam import Act, Actor, Target, perform
 from assay.storage import Store
 
 __all__ = [
@@ -111,6 +112,23 @@ def state(connection: Connection, now: Instant) -> tuple[FeedState, ...]:
         )
         for row in records.rows(connection)
     )
+
+
+def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
+    """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND)."""
+
+    def locate(connection: Connection) -> Target:
+        if records.row(connection, feed) is None:
+            raise not_found("feed")
+        return Target(compartment=actor.tenancy, resource=feed)
+
+    def change(act: Act) -> FeedState:
+        row = records.row(act.connection, feed)
+        if row is not None and row.next_run > act.now:
+            records.note_run(act.connection, row.id, next_run=act.now)
+        return next(each for each in state(act.connection, act.now) if each.config.name == feed)
+
+    return perform(store, actor, "RefreshFeed", locate=locate, change=change)
 
 
 def refused_records(connection: Connection, feed: str) -> tuple[RefusedRecord, ...]:

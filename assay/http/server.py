@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from assay.admission import identity
-from assay.admission.identity import GivenFiles, ServerIdentity
+from assay.admission.identity import ServerIdentity
 from assay.app import App
 from assay.errors import AssayError, Refused
 from assay.http import admission, distribution, health
@@ -60,21 +60,9 @@ def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
     )
 
 
-def given_files(app: App) -> GivenFiles | None:
-    """The certificate that the operator gives for admission. Errors: Refused when only half of it is set."""
-    certificate, key = app.settings.admission_certificate_file, app.settings.admission_key_file
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise Refused(
-            "Only one of admission_certificate_file and admission_key_file is set.", advice="Set both, or neither."
-        )
-    return GivenFiles(certificate, key)
-
-
 def admission_server(app: App) -> uvicorn.Server:
     """The admission door over TLS. Errors: Unavailable (SEALED: there is no certificate to be had), Refused."""
-    given = given_files(app)
+    given = app.admission_files
     names = (app.settings.admission_host, *app.settings.admission_names)
 
     def supply() -> ServerIdentity:

@@ -3,12 +3,21 @@
 from starlette.routing import BaseRoute
 
 from assay.app import App
-from assay.oci_api import artifacts, identity, kms, sign_in, vulnerability_scanning
+from assay.oci_api import artifacts, clusters, feeds, identity, kms, sign_in, signatures, vulnerability_scanning
 from assay.oci_api.frame import starlette_routes
 
 __all__ = ["routes"]
 
-_ROWS = (*artifacts.ROWS, *identity.ROWS, *kms.ROWS, *vulnerability_scanning.ROWS, *sign_in.ROWS)
+_ROWS = (
+    *artifacts.ROWS,
+    *signatures.ROWS,
+    *vulnerability_scanning.ROWS,
+    *kms.ROWS,
+    *clusters.ROWS,
+    *identity.ROWS,
+    *feeds.ROWS,
+    *sign_in.ROWS,
+)
 
 
 def routes(app: App) -> list[BaseRoute]:

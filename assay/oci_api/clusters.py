@@ -1,0 +1,249 @@
+"""Container Engine: clusters and their image verification policy (oci-api 2.5).
+
+Beyond OCI, under `/20260901`: the cluster's credentials, the webhook manifests, and its decisions.
+"""
+
+from typing import Any
+
+from assay.admission import ImagePolicy, clusters, identity, ledger, manifests
+from assay.admission.manifests import Credential, Hook
+from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState, Decision
+from assay.clock import SECOND, Ocid, rfc3339
+from assay.errors import Refused
+from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.wire import tags_changed, tags_of, tags_reply
+
+
+def policy_reply(policy: ImagePolicy) -> dict[str, Any]:
+    """An ImagePolicyConfig."""
+    return {"isPolicyEnabled": policy.enabled, "keyDetails": [{"kmsKeyId": str(key)} for key in policy.keys]}
+
+
+def policy_of(call: Call) -> ImagePolicy | None:
+    """The body's imagePolicyConfig, or None. Errors: Refused."""
+    config = call.field("imagePolicyConfig", dict[str, Any], None)
+    if config is None:
+        return None
+    listed = call.convert("keyDetails", config.get("keyDetails") or [], list[dict[str, str]])
+    if any("kmsKeyId" not in entry for entry in listed):
+        raise Refused("An entry of keyDetails has no kmsKeyId.", advice="Name each key by its OCID.")
+    enabled = call.convert("isPolicyEnabled", config.get("isPolicyEnabled") or False, bool)
+    return ImagePolicy(enabled=enabled, keys=tuple(Ocid(entry["kmsKeyId"]) for entry in listed))
+
+
+def cluster_reply(cluster: Cluster) -> dict[str, Any]:
+    """A Cluster."""
+    return {
+        "id": cluster.ocid,
+        "name": cluster.name,
+        "compartmentId": cluster.compartment,
+        "vcnId": cluster.vcn,
+        "kubernetesVersion": cluster.kubernetes_version,
+        "kmsKeyId": cluster.kms_key or None,
+        "type": cluster.cluster_type,
+        "options": cluster.options,
+        "endpointConfig": cluster.endpoint_config,
+        "lifecycleState": cluster.state,
+        "imagePolicyConfig": policy_reply(cluster.policy),
+        "policyVersion": cluster.policy_version,
+        "metadata": {
+            "timeCreated": rfc3339(cluster.time_created),
+            "timeUpdated": rfc3339(cluster.time_updated),
+            "createdByUserId": cluster.created_by,
+        },
+        **tags_reply(cluster),
+    }
+
+
+def decision_reply(decision: Decision, call: Call) -> dict[str, Any]:
+    """A decision with the address at which people look it up."""
+    return {
+        "number": decision.number,
+        "url": f"{call.app.settings.url}/d/{decision.number}",
+        "clusterId": decision.cluster,
+        "policyVersion": decision.policy_version,
+        "namespace": decision.namespace,
+        "kind": decision.kind,
+        "name": decision.name,
+        "operation": decision.operation,
+        "username": decision.username,
+        "isAllowed": decision.allowed,
+        "message": decision.message,
+        "images": [
+            {
+                "where": image.where,
+                "reference": image.text,
+                "isAllowed": image.allowed,
+                "because": image.because,
+                "digest": image.digest or None,
+            }
+            for image in decision.images
+        ],
+        "timeCreated": rfc3339(decision.time_created),
+    }
+
+
+def _create(call: Call) -> Reply:
+    details = ClusterDetails(
+        compartment=call.field("compartmentId", str),
+        name=call.field("name", str),
+        policy=policy_of(call) or ImagePolicy(),
+        kubernetes_version=call.field("kubernetesVersion", str, ""),
+        vcn=call.field("vcnId", str, ""),
+        kms_key=call.field("kmsKeyId", str, ""),
+        options=call.field("options", dict[str, Any], {}),
+        endpoint_config=call.field("endpointConfig", dict[str, Any], {}),
+        **tags_of(call),
+    )
+    made = clusters.create_cluster(call.app.store, call.actor, details, retry_token=call.retry_token)
+    return Reply(cluster_reply(made), etag=made.etag)
+
+
+def _list(call: Call) -> Reply:
+    state = call.choice("lifecycleState", tuple(ClusterState), "")
+    page = clusters.list_clusters(
+        call.app.store,
+        call.actor,
+        call.needed("compartmentId"),
+        name=call.query.get("name"),
+        states=(ClusterState(state),) if state else (),
+        limit=call.limit,
+        page=call.page or "",
+    )
+    return Reply([cluster_reply(each) for each in page.items], next_page=page.next_page)
+
+
+def _get(call: Call) -> Reply:
+    found = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
+    return Reply(cluster_reply(found), etag=found.etag)
+
+
+def _update(call: Call) -> Reply:
+    wanted = ClusterChange(
+        name=call.field("name", str, None),
+        policy=policy_of(call),
+        kubernetes_version=call.field("kubernetesVersion", str, None),
+        options=call.field("options", dict[str, Any], None),
+        **tags_changed(call),
+    )
+    found = clusters.update_cluster(call.app.store, call.actor, call.path["cluster"], wanted, if_match=call.if_match)
+    return Reply(cluster_reply(found), etag=found.etag)
+
+
+def _delete(call: Call) -> Reply:
+    clusters.delete_cluster(call.app.store, call.actor, call.path["cluster"], if_match=call.if_match)
+    return Reply()
+
+
+def _hook(call: Call, cluster: Cluster) -> Hook:
+    exempt = tuple(part for part in call.query.get("exemptNamespaces", "").split(",") if part)
+    trusted = identity.trusted_bundle(call.app.store, call.app.admission_files)
+    return Hook(call.app.settings.admission_origin, cluster.ocid, trusted, exempt)
+
+
+def _webhook_manifests(call: Call) -> Reply:
+    """The two webhook configurations as one YAML stream, ready for `kubectl apply -f -`."""
+    cluster = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
+    return Reply(text=manifests.yaml_text(manifests.webhook_configurations(_hook(call, cluster))))
+
+
+def _create_token(call: Call) -> Reply:
+    """A bearer token for the cluster's API servers, with the files by which they present it; shown once."""
+    lifetime = call.field("lifetimeInSeconds", int, None)
+    cluster = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
+    made = clusters.create_cluster_token(
+        call.app.store,
+        call.actor,
+        cluster.ocid,
+        description=call.field("description", str, ""),
+        lifetime=None if lifetime is None else lifetime * SECOND,
+    )
+    if made.token is None:
+        raise Refused("The token was shown when it was made, and is shown only once.", advice="Make another.")
+    path = call.field("kubeconfigPath", str, "/etc/kubernetes/assay/kubeconfig")
+    body = {
+        "id": made.ocid,
+        "clusterId": cluster.ocid,
+        "token": made.token.reveal(),
+        "timeExpires": None if made.time_expires is None else rfc3339(made.time_expires),
+        "kubeconfig": manifests.kubeconfig(_hook(call, cluster), Credential(token=made.token)).reveal(),
+        "admissionConfiguration": manifests.yaml_text([manifests.admission_configuration(path)]),
+    }
+    return Reply(body)
+
+
+def _list_tokens(call: Call) -> Reply:
+    found = clusters.list_cluster_tokens(call.app.store, call.actor, call.path["cluster"])
+    items = [
+        {
+            "id": each.ocid,
+            "description": each.description,
+            "timeCreated": rfc3339(each.time_created),
+            "timeExpires": None if each.time_expires is None else rfc3339(each.time_expires),
+        }
+        for each in found
+    ]
+    return Reply({"items": items})
+
+
+def _delete_token(call: Call) -> Reply:
+    clusters.delete_cluster_token(call.app.store, call.actor, call.path["token"])
+    return Reply()
+
+
+def _create_certificate(call: Call) -> Reply:
+    """A client certificate for the cluster's API servers; the private key is shown once."""
+    issuer = identity.issuer(call.app.store, call.app.root.key, call.app.admission_files)
+    cluster = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
+    made = clusters.create_cluster_certificate(
+        call.app.store,
+        call.actor,
+        cluster.ocid,
+        issuer=issuer,
+        description=call.field("description", str, ""),
+    )
+    if made.private_key is None:
+        raise Refused("The private key was shown when it was made, and is shown only once.", advice="Make another.")
+    credential = Credential(certificate=made.certificate, private_key=made.private_key)
+    body = {
+        "id": made.ocid,
+        "certificate": made.certificate,
+        "privateKey": made.private_key.reveal(),
+        "validUntil": rfc3339(made.valid_until),
+        "kubeconfig": manifests.kubeconfig(_hook(call, cluster), credential).reveal(),
+    }
+    return Reply(body)
+
+
+def _list_decisions(call: Call) -> Reply:
+    page = ledger.list_decisions(
+        call.app.store,
+        call.actor,
+        call.path["cluster"],
+        allowed=call.flag("isAllowed"),
+        limit=call.limit,
+        page=call.page or "",
+    )
+    return Reply({"items": [decision_reply(each, call) for each in page.items]}, next_page=page.next_page)
+
+
+def _get_decision(call: Call) -> Reply:
+    return Reply(decision_reply(ledger.get_decision(call.app.store, call.actor, call.path["number"]), call))
+
+
+_V, _OWN = "/20180222/clusters", "/20260901/clusters/{cluster}"
+
+ROWS: tuple[Row, ...] = (
+    Row("POST", _V, "CreateCluster", _create),
+    Row("GET", _V, "ListClusters", _list),
+    Row("GET", f"{_V}/{{cluster}}", "GetCluster", _get),
+    Row("PUT", f"{_V}/{{cluster}}", "UpdateCluster", _update),
+    Row("DELETE", f"{_V}/{{cluster}}", "DeleteCluster", _delete),
+    Row("GET", f"{_OWN}/webhookManifests", "GetCluster", _webhook_manifests),
+    Row("POST", f"{_OWN}/tokens", "CreateClusterToken", _create_token),
+    Row("GET", f"{_OWN}/tokens", "ListClusterTokens", _list_tokens),
+    Row("DELETE", f"{_OWN}/tokens/{{token}}", "DeleteClusterToken", _delete_token),
+    Row("POST", f"{_OWN}/certificates", "CreateClusterToken", _create_certificate),
+    Row("GET", f"{_OWN}/decisions", "ListAdmissionDecisions", _list_decisions),
+    Row("GET", "/20260901/decisions/{number}", "ListAdmissionDecisions", _get_decision),
+)
