@@ -75,7 +75,9 @@ def test_a_statement_reads_into_its_parts() -> None:
 
 
 def test_a_pattern_may_hold_slashes_and_a_comment_may_follow_it() -> None:
-    found = parse("allow group G to read repos in tenancy where any {target.repo.name=/a/b*/, target.repo.name=/c/} // x")
+    found = parse(
+        "allow group G to read repos in tenancy where any {target.repo.name=/a/b*/, target.repo.name=/c/} // x"
+    )
     assert isinstance(found.condition, Combination)
     values = [each.values[0] for each in found.condition.conditions if isinstance(each, Comparison)]
     assert [(value.kind, value.text) for value in values] == [(ValueKind.PATTERN, "a/b*"), (ValueKind.PATTERN, "c")]
