@@ -1,6 +1,7 @@
 """Feeds: where advisories come from, when they were last read, what went wrong, and what they have changed."""
 
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = [
     "FeedConfig",
     "FeedState",
     "RefusedRecord",
+    "ask_refresh",
     "configure",
     "due",
     "fetch_changes",
@@ -118,7 +120,8 @@ def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
     """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND)."""
 
     def locate(connection: Connection) -> Target:
-        if records.row(connection, feed) is None:
+        row = records.row(connection, feed)
+        if row is None or not row.enabled:
             raise not_found("feed")
         return Target(compartment=actor.tenancy, resource=feed)
 
@@ -157,13 +160,16 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
     started = store.clock.now()
     _note(store, row, last_run=started, next_run=started + feed.refresh_seconds * SECOND)
     try:
-        changes = _collected(feed, row, known, refusals, accept_removals=accept_removals)
-        effective = _changes_anything(store, row.id, changes)
+        with ExitStack() as on_error:
+            changes = _collected(feed, row, known, refusals, accept_removals=accept_removals)
+            on_error.callback(changes.close)
+            effective = _changes_anything(store, row.id, changes)
+            if not effective:
+                _settle(store, row.id, changes)
+            on_error.pop_all()
     except AssayError as fault:
         _note(store, row, last_error=str(fault), next_run=_after_failure(started, feed))
         raise
-    if not effective:
-        _settle(store, row.id, changes)
     return replace(changes, changes_anything=effective)
 
 
