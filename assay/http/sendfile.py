@@ -43,7 +43,7 @@ _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sendfile")
 
 
 class SendfileProtocol(HttpToolsProtocol):
-    """Give as `http=` to uvicorn. It also bounds what uvicorn does not: how long headers are, and how long they take."""
+    """Give as `http=` to uvicorn. It also bounds what uvicorn does not: the length and the time of headers."""
 
     _is_first_read = True
     _awaits_headers = True
