@@ -4,9 +4,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl, urlencode
 
+from assay.app import App
 from assay.clock import Instant
 from assay.console.replies import Elsewhere
 from assay.errors import AssayError, Reason, Refused
@@ -17,6 +18,8 @@ FORM_BYTES_MAX = 65_536
 FIELDS_MAX = 200
 VALUE_LENGTH_MAX = 32_768
 LIMITS = (50, 100, 200)
+THEME_COOKIE = "assay-theme"
+THEMES = ("", "light", "dark")
 
 Fields = Mapping[str, tuple[str, ...]]
 
@@ -40,9 +43,9 @@ def form_token(session: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request of a signed-in person. `names` are the variable parts of the path; `kind` is html, json or csv."""
+    """A request of a signed-in person. `names` are the variable parts of the path."""
 
-    services: Any
+    app: App
     actor: Actor
     name: str
     session: str
@@ -53,15 +56,14 @@ class Visit:
     names: Mapping[str, str] = field(default_factory=dict)
     query: Fields = field(default_factory=dict)
     form: Fields = field(default_factory=dict)
-    kind: str = "html"
+    exports: str = ""
     theme: str = ""
     fault: AssayError | None = None
 
     @property
     def store(self) -> Store:
         """The store that every verb takes."""
-        store: Store = self.services.store
-        return store
+        return self.app.store
 
     def asked(self, name: str, default: str = "") -> str:
         """A query field, trimmed."""
@@ -105,6 +107,15 @@ class Visit:
             if value is None:
                 wanted.pop(name, None)
         return f"{self.path}?{urlencode(wanted)}" if wanted else self.path
+
+    def export(self, kind: str) -> str:
+        """The address of this list's rows as json or csv, with the same filters."""
+        wanted = {name: values[0] for name, values in self.query.items() if name != "done"}
+        return f"{self.exports}.{kind}?{urlencode(wanted)}" if wanted else f"{self.exports}.{kind}"
+
+    def without_paging(self) -> Self:
+        """The same visit on its first page, without a chosen compartment: for lists beside the one that is paged."""
+        return replace(self, query={})
 
     def with_fault(self, fault: AssayError) -> Self:
         """The same visit after something was refused: its page shows the fault, and the values that were sent."""
