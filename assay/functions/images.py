@@ -35,9 +35,9 @@ def with_digest(image: str, digest: Digest | None) -> str:
 
     Errors: Refused when the text is no reference, or names another digest than the one beside it.
     """
-    reference = Reference.parse(image)
     if digest is None:
         return image
+    reference = Reference.parse(image)
     if reference.digest is not None and reference.digest != digest:
         raise Refused(
             f"The image names {reference.digest}, imageDigest says {digest}.", advice="Give one of them, or the same."
