@@ -8,8 +8,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, Table, Text
 from assay.clock import Instant
 from assay.iam.actor import Actor
 from assay.secret import Secret
-from assay.storage import metadata
-from assay.storage.tables import Serial
+from assay.storage import Serial, metadata
 
 #: The tenancy and compartment are those of the thing acted on, so that audit can be read under its own policies.
 audit = Table(

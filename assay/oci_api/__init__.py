@@ -3,7 +3,18 @@
 from starlette.routing import BaseRoute
 
 from assay.app import App
-from assay.oci_api import artifacts, clusters, feeds, identity, kms, sign_in, signatures, vulnerability_scanning
+from assay.oci_api import (
+    artifacts,
+    clusters,
+    credentials,
+    feeds,
+    functions,
+    identity,
+    kms,
+    sign_in,
+    signatures,
+    vulnerability_scanning,
+)
 from assay.oci_api.frame import starlette_routes
 
 __all__ = ["routes"]
@@ -14,7 +25,9 @@ _ROWS = (
     *vulnerability_scanning.ROWS,
     *kms.ROWS,
     *clusters.ROWS,
+    *functions.ROWS,
     *identity.ROWS,
+    *credentials.ROWS,
     *feeds.ROWS,
     *sign_in.ROWS,
 )

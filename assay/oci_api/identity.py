@@ -1,13 +1,11 @@
-"""Identity: compartments, users, groups, memberships, policies, auth tokens; tenancy and namespace (oci-api 2.6, 2.7).
+"""Identity: compartments, users, groups, memberships, policies; tenancy and namespace (oci-api 2.6, 2.7).
 
 Lists are bare arrays here. API keys come with request signatures.
 """
 
 from typing import Any
 
-from assay.clock import SECOND, rfc3339
-from assay.iam.credentials import auth_tokens, passwords
-from assay.iam.credentials.auth_tokens import AuthToken
+from assay.clock import rfc3339
 from assay.iam.identity import compartments, groups, policies, tenancies, users
 from assay.iam.resources import Compartment, Group, Listing, Membership, Policy, SortBy, Tags, User
 from assay.oci_api.frame import Call, Reply, Row
@@ -68,19 +66,6 @@ def membership_reply(membership: Membership) -> dict[str, Any]:
         "groupId": membership.group,
         "lifecycleState": membership.lifecycle_state,
         "timeCreated": rfc3339(membership.time_created),
-    }
-
-
-def token_reply(token: AuthToken) -> dict[str, Any]:
-    """An AuthToken; the secret only when it was just made."""
-    return {
-        "id": token.ocid,
-        "userId": token.user,
-        "description": token.description,
-        "token": token.token.reveal() if token.token else None,
-        "lifecycleState": token.lifecycle_state,
-        "timeCreated": rfc3339(token.time_created),
-        "timeExpires": None if token.time_expires is None else rfc3339(token.time_expires),
     }
 
 
@@ -205,11 +190,6 @@ def _delete_user(call: Call) -> Reply:
     return Reply()
 
 
-def _reset_password(call: Call) -> Reply:
-    made = passwords.reset(call.app.store, call.actor, call.path["user"], if_match=call.if_match)
-    return Reply({"userId": made.user, "password": made.password.reveal()})
-
-
 def _create_group(call: Call) -> Reply:
     made = groups.create(
         call.app.store,
@@ -313,41 +293,6 @@ def _delete_policy(call: Call) -> Reply:
     return Reply()
 
 
-def _create_auth_token(call: Call) -> Reply:
-    lifetime = call.field("lifetimeInSeconds", int, None)
-    made = auth_tokens.create(
-        call.app.store,
-        call.actor,
-        call.path["user"],
-        call.field("description", str, ""),
-        **({} if lifetime is None else {"lifetime": lifetime * SECOND}),
-        retry_token=call.retry_token,
-    )
-    return Reply(token_reply(made), etag=made.etag)
-
-
-def _list_auth_tokens(call: Call) -> Reply:
-    found = auth_tokens.listed(call.app.store, call.actor, call.path["user"])
-    return Reply([token_reply(each) for each in found])
-
-
-def _update_auth_token(call: Call) -> Reply:
-    found = auth_tokens.update(
-        call.app.store,
-        call.actor,
-        call.path["user"],
-        call.path["token"],
-        description=call.field("description", str),
-        if_match=call.if_match,
-    )
-    return Reply(token_reply(found), etag=found.etag)
-
-
-def _delete_auth_token(call: Call) -> Reply:
-    auth_tokens.delete(call.app.store, call.actor, call.path["user"], call.path["token"], if_match=call.if_match)
-    return Reply()
-
-
 def _get_tenancy(call: Call) -> Reply:
     found = tenancies.get(call.app.store, call.actor, call.path["tenancy"])
     body = {
@@ -366,7 +311,6 @@ def _get_namespace(call: Call) -> Reply:
 
 _V = "/20160918"
 _USER = f"{_V}/users/{{user}}"
-_TOKEN = f"{_USER}/authTokens/{{token}}"
 
 ROWS: tuple[Row, ...] = (
     Row("GET", "/n", "GetNamespace", _get_namespace),
@@ -382,11 +326,6 @@ ROWS: tuple[Row, ...] = (
     Row("PUT", _USER, "UpdateUser", _update_user),
     Row("PUT", f"{_USER}/state", "UpdateUserState", _update_user_state),
     Row("DELETE", _USER, "DeleteUser", _delete_user),
-    Row("POST", f"{_USER}/uiPassword", "CreateOrResetUIPassword", _reset_password),
-    Row("POST", f"{_USER}/authTokens", "CreateAuthToken", _create_auth_token),
-    Row("GET", f"{_USER}/authTokens", "ListAuthTokens", _list_auth_tokens),
-    Row("PUT", _TOKEN, "UpdateAuthToken", _update_auth_token),
-    Row("DELETE", _TOKEN, "DeleteAuthToken", _delete_auth_token),
     Row("POST", f"{_V}/groups", "CreateGroup", _create_group),
     Row("GET", f"{_V}/groups", "ListGroups", _list_groups),
     Row("GET", f"{_V}/groups/{{group}}", "GetGroup", _get_group),

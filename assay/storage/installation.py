@@ -1,4 +1,4 @@
-"""What the installation knows of itself: its site, fixed at first start, and secrets sealed by who holds the root key."""
+"""What the installation knows of itself: its site, fixed at first start, and secrets that were sealed elsewhere."""
 
 from sqlalchemy import select
 

@@ -47,10 +47,15 @@ class Json(TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
-def owned(*, key: bool = True) -> tuple[Column[Any], ...]:
-    """The columns of a resource that a tenant owns: OCID, tenancy, compartment, state, times, tags, etag."""
+def owned(*, resource: bool = True) -> tuple[Column[Any], ...]:
+    """The columns of a row that a tenant owns.
+
+    A resource has OCID, tenancy, compartment, state, times, tags, etag; any other row tenancy and compartment alone.
+    """
+    if not resource:
+        return (Column("tenancy", Text, nullable=False), Column("compartment", Text, nullable=False))
     return (
-        Column("ocid", Text, primary_key=key, nullable=False),
+        Column("ocid", Text, primary_key=True, nullable=False),
         Column("tenancy", Text, nullable=False, index=True),
         Column("compartment", Text, nullable=False, index=True),
         Column("lifecycle_state", Text, nullable=False),
@@ -60,14 +65,6 @@ def owned(*, key: bool = True) -> tuple[Column[Any], ...]:
         Column("freeform_tags", Json, nullable=False, default=dict),
         Column("defined_tags", Json, nullable=False, default=dict),
         Column("etag", Text, nullable=False),
-    )
-
-
-def tenant_columns() -> tuple[Column[Any], ...]:
-    """Tenancy and compartment, for rows that a tenant owns but that are no resources of their own."""
-    return (
-        Column("tenancy", Text, nullable=False),
-        Column("compartment", Text, nullable=False),
     )
 
 

@@ -8,12 +8,6 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 
 from assay.storage import Json, metadata, owned
 
-
-def _tenant_columns() -> tuple[Column[str], Column[str]]:
-    """For rows that a tenant owns but that are no resources of their own."""
-    return Column("tenancy", Text, nullable=False), Column("compartment", Text, nullable=False)
-
-
 _NOT_DELETED = text("lifecycle_state <> 'DELETED'")
 
 #: A tenancy; its root compartment has the same OCID. `namespace` is what stands before repository names.
@@ -118,7 +112,7 @@ policy_statement = Table(
     metadata,
     Column("policy", Text, ForeignKey("policy.ocid"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    *_tenant_columns(),
+    *owned(resource=False),
     Column("text", Text, nullable=False),
     Column("bound", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -128,7 +122,7 @@ policy_statement = Table(
 policy_grant = Table(
     "policy_grant",
     metadata,
-    *_tenant_columns(),
+    *owned(resource=False),
     Column("subject", Text, nullable=False),
     Column("resource_type", Text, nullable=False),
     Column("policy", Text, nullable=False, index=True),
@@ -170,7 +164,7 @@ cluster_token = Table(
 session = Table(
     "session",
     metadata,
-    *_tenant_columns(),
+    *owned(resource=False),
     Column("token_digest", Text, primary_key=True),
     Column("user", Text, ForeignKey("iam_user.ocid"), nullable=False, index=True),
     Column("address", Text, nullable=False),

@@ -7,8 +7,7 @@ too, so that no tenant can see in it what another one said.
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 
-from assay.storage import Json, metadata, owned
-from assay.storage.tables import Serial, tenant_columns
+from assay.storage import Json, Serial, metadata, owned
 
 #: Text that both databases sort by its bytes, as the distribution specification sorts tags.
 Ascii = Text().with_variant(Text(collation="C"), "postgresql")
@@ -64,7 +63,7 @@ repository_blob = Table(
     metadata,
     Column("repository", Text, primary_key=True),
     Column("digest", Text, primary_key=True),
-    *tenant_columns(),
+    *owned(resource=False),
     Column("size", BigInteger, nullable=False),
     Column("layer_uses", Integer, nullable=False, default=0),
     Column("time_created", BigInteger, nullable=False),
@@ -102,7 +101,7 @@ repository_manifest = Table(
     metadata,
     Column("repository", Text, primary_key=True),
     Column("digest", Text, primary_key=True),
-    *tenant_columns(),
+    *owned(resource=False),
     Column("media_type", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("kind", Text, nullable=False),
@@ -139,7 +138,7 @@ tag = Table(
     metadata,
     Column("repository", Text, primary_key=True),
     Column("name", Ascii, primary_key=True),
-    *tenant_columns(),
+    *owned(resource=False),
     Column("digest", Text, nullable=False),
     Column("moved_by", Text, nullable=False),
     Column("time_moved", BigInteger, nullable=False),
@@ -152,7 +151,7 @@ tag_move = Table(
     "tag_move",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    *tenant_columns(),
+    *owned(resource=False),
     Column("repository", Text, nullable=False),
     Column("tag", Ascii, nullable=False),
     Column("digest", Text),
@@ -190,7 +189,7 @@ upload = Table(
     "upload",
     metadata,
     Column("id", Text, primary_key=True),
-    *tenant_columns(),
+    *owned(resource=False),
     Column("repository", Text, nullable=False),
     Column("acknowledged", BigInteger, nullable=False),
     Column("started_by", Text, nullable=False),

@@ -4,11 +4,6 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 from assay.storage import metadata, owned
 
-
-def _tenant_columns() -> tuple[Column[str], Column[str]]:
-    return Column("tenancy", Text, nullable=False), Column("compartment", Text, nullable=False)
-
-
 #: The native record. `origin` says whether Assay made it or somebody uploaded it; `reference` is the image name that
 #: its cosign payload says, empty when it has none.
 image_signature = Table(
@@ -40,7 +35,7 @@ signature_envelope = Table(
     Column("image_signature", Text, ForeignKey("image_signature.ocid"), primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("form", Text, primary_key=True),
-    *_tenant_columns(),
+    *owned(resource=False),
     Column("repository", Text, nullable=False),
     Column("subject_media_type", Text, nullable=False),
     Column("subject_bytes", Integer, nullable=False),
@@ -58,7 +53,7 @@ pushed_signature = Table(
     Column("repository", Text, primary_key=True),
     Column("manifest", Text, primary_key=True),
     Column("position", Integer, primary_key=True),
-    *_tenant_columns(),
+    *owned(resource=False),
     Column("subject", Text, nullable=False),
     Column("form", Text, nullable=False),
     Column("reference", Text, nullable=False),

@@ -1,13 +1,13 @@
 """Run by alembic: migrates over the connection that `upgrade` hands in, inside its transaction."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
 from assay.storage.tables import Json, metadata
 
 
-def _plain(kind: str, item: Any, _context: Any) -> str | bool:
+def _plain(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Migrations name plain column types, not ours: they must read the same for ever."""
     return "sa.Text()" if kind == "type" and isinstance(item, Json) else False
 

@@ -309,6 +309,73 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_state")),
     )
     op.create_table(
+        "fn_application",
+        sa.Column("ocid", sa.Text(), nullable=False),
+        sa.Column("tenancy", sa.Text(), nullable=False),
+        sa.Column("compartment", sa.Text(), nullable=False),
+        sa.Column("lifecycle_state", sa.Text(), nullable=False),
+        sa.Column("time_created", sa.BigInteger(), nullable=False),
+        sa.Column("time_updated", sa.BigInteger(), nullable=False),
+        sa.Column("time_deleted", sa.BigInteger(), nullable=True),
+        sa.Column("freeform_tags", sa.Text(), nullable=False),
+        sa.Column("defined_tags", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("subnets", sa.Text(), nullable=False),
+        sa.Column("shape", sa.Text(), nullable=False),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("policy_enabled", sa.Boolean(), nullable=False),
+        sa.Column("trusted_keys", sa.Text(), nullable=False),
+        sa.Column("key_names", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("ocid", name=op.f("pk_fn_application")),
+    )
+    with op.batch_alter_table("fn_application", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fn_application_compartment"), ["compartment"], unique=False)
+        batch_op.create_index(batch_op.f("ix_fn_application_tenancy"), ["tenancy"], unique=False)
+        batch_op.create_index(
+            "uq_fn_application_living_name",
+            ["tenancy", "display_name"],
+            unique=True,
+            sqlite_where=sa.text("lifecycle_state <> 'DELETED'"),
+            postgresql_where=sa.text("lifecycle_state <> 'DELETED'"),
+        )
+
+    op.create_table(
+        "fn_function",
+        sa.Column("ocid", sa.Text(), nullable=False),
+        sa.Column("tenancy", sa.Text(), nullable=False),
+        sa.Column("compartment", sa.Text(), nullable=False),
+        sa.Column("lifecycle_state", sa.Text(), nullable=False),
+        sa.Column("time_created", sa.BigInteger(), nullable=False),
+        sa.Column("time_updated", sa.BigInteger(), nullable=False),
+        sa.Column("time_deleted", sa.BigInteger(), nullable=True),
+        sa.Column("freeform_tags", sa.Text(), nullable=False),
+        sa.Column("defined_tags", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("application", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("image", sa.Text(), nullable=False),
+        sa.Column("image_digest", sa.Text(), nullable=False),
+        sa.Column("repository", sa.Text(), nullable=False),
+        sa.Column("tag", sa.Text(), nullable=False),
+        sa.Column("resources", sa.Text(), nullable=False),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("ocid", name=op.f("pk_fn_function")),
+    )
+    with op.batch_alter_table("fn_function", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fn_function_compartment"), ["compartment"], unique=False)
+        batch_op.create_index(batch_op.f("ix_fn_function_tenancy"), ["tenancy"], unique=False)
+        batch_op.create_index(
+            "uq_fn_function_living_name",
+            ["application", "display_name"],
+            unique=True,
+            sqlite_where=sa.text("lifecycle_state <> 'DELETED'"),
+            postgresql_where=sa.text("lifecycle_state <> 'DELETED'"),
+        )
+
+    op.create_table(
         "iam_group",
         sa.Column("ocid", sa.Text(), nullable=False),
         sa.Column("tenancy", sa.Text(), nullable=False),

@@ -1,0 +1,260 @@
+"""Functions: applications and functions, in both wire versions of the service (oci-api 2.4).
+
+One storage, two spellings: replies carry the image flat and nested, which either client reads.
+"""
+
+from typing import Any
+
+from assay.admission import ImagePolicy
+from assay.clock import rfc3339
+from assay.errors import Refused
+from assay.functions import applications, functions, watch
+from assay.functions.model import (
+    Application,
+    ApplicationChange,
+    ApplicationDetails,
+    Function,
+    FunctionChange,
+    FunctionDetails,
+    Resources,
+    Shape,
+)
+from assay.oci import Digest
+from assay.oci_api.clusters import policy_of, policy_reply
+from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.vulnerability_scanning import status_reply
+from assay.oci_api.wire import tags_changed, tags_of, tags_reply
+
+VERSIONS = ("/20181201", "/20260325")
+
+#: Members without a meaning here; they are given back as they came.
+_KEPT_OF_APPLICATION = ("networkSecurityGroupIds", "syslogUrl", "traceConfig", "logging", "securityAttributes")
+_KEPT_OF_FUNCTION = (
+    "provisionedConcurrencyConfig",
+    "detachedModeTimeoutInSeconds",
+    "failureDestination",
+    "successDestination",
+    "traceConfig",
+)
+
+
+def application_reply(application: Application) -> dict[str, Any]:
+    """An Application."""
+    return {
+        **application.kept,
+        "id": application.ocid,
+        "compartmentId": application.compartment,
+        "displayName": application.display_name,
+        "lifecycleState": application.state,
+        "subnetIds": application.subnets,
+        "shape": application.shape,
+        "config": application.config,
+        "imagePolicyConfig": policy_reply(application.policy),
+        "timeCreated": rfc3339(application.time_created),
+        "timeUpdated": rfc3339(application.time_updated),
+        **tags_reply(application),
+    }
+
+
+def function_reply(call: Call, function: Function) -> dict[str, Any]:
+    """A Function, with the image in both spellings."""
+    digest = str(function.image_digest)
+    return {
+        **function.kept,
+        "id": function.ocid,
+        "compartmentId": function.compartment,
+        "applicationId": function.application,
+        "displayName": function.display_name,
+        "lifecycleState": function.state,
+        "image": function.image,
+        "imageDigest": digest,
+        "sourceDetails": {"sourceType": "CONTAINER_IMAGE", "image": function.image, "imageDigest": digest},
+        "memoryInMBs": function.resources.memory_mb,
+        "timeoutInSeconds": function.resources.timeout_seconds,
+        "config": function.config,
+        "shape": function.shape,
+        # Without it the stock client would call the public service (oci-api 2.4).
+        "invokeEndpoint": call.app.settings.url,
+        "timeCreated": rfc3339(function.time_created),
+        "timeUpdated": rfc3339(function.time_updated),
+        **tags_reply(function),
+    }
+
+
+def _kept(call: Call, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: call.body[name] for name in names if call.body.get(name) is not None}
+
+
+def _create_application(call: Call) -> Reply:
+    details = ApplicationDetails(
+        compartment=call.field("compartmentId", str),
+        display_name=call.field("displayName", str),
+        subnets=tuple(call.field("subnetIds", list[str], [])),
+        shape=call.field("shape", Shape, Shape.X86),
+        config=call.field("config", dict[str, str], {}),
+        policy=policy_of(call) or ImagePolicy(),
+        kept=_kept(call, _KEPT_OF_APPLICATION),
+        **tags_of(call),
+    )
+    made = applications.create(call.app.store, call.actor, details, retry_token=call.retry_token)
+    return Reply(application_reply(made), etag=made.etag)
+
+
+def _list_applications(call: Call) -> Reply:
+    page = applications.listed(
+        call.app.store,
+        call.actor,
+        call.needed("compartmentId"),
+        name=call.query.get("displayName"),
+        limit=call.limit,
+        page=call.page or "",
+    )
+    return Reply([application_reply(each) for each in page.items], next_page=page.next_page)
+
+
+def _get_application(call: Call) -> Reply:
+    found = applications.get(call.app.store, call.actor, call.path["application"])
+    return Reply(application_reply(found), etag=found.etag)
+
+
+def _update_application(call: Call) -> Reply:
+    wanted = ApplicationChange(
+        config=call.field("config", dict[str, str], None),
+        policy=policy_of(call),
+        kept=_kept(call, _KEPT_OF_APPLICATION) or None,
+        **tags_changed(call),
+    )
+    found = applications.update(
+        call.app.store,
+        call.actor,
+        call.path["application"],
+        wanted,
+        gate=call.app.gate,
+        if_match=call.if_match,
+    )
+    return Reply(application_reply(found), etag=found.etag)
+
+
+def _delete_application(call: Call) -> Reply:
+    applications.delete(call.app.store, call.actor, call.path["application"], if_match=call.if_match)
+    return Reply()
+
+
+def _source(call: Call) -> tuple[str | None, Digest | None]:
+    """Image and digest, from `sourceDetails` or flat. Errors: Refused for a source that is no container image."""
+    source = call.field("sourceDetails", dict[str, Any], None)
+    if source is not None and source.get("sourceType", "CONTAINER_IMAGE") != "CONTAINER_IMAGE":
+        raise Refused(
+            f"Functions from {source['sourceType']} are not kept here.", advice="Use sourceType CONTAINER_IMAGE."
+        )
+    members = call.body if source is None else source
+    image, digest = members.get("image"), members.get("imageDigest")
+    return (
+        None if image is None else call.convert("image", image, str),
+        None if digest is None else Digest(call.convert("imageDigest", digest, str)),
+    )
+
+
+def _resources(call: Call, present: Resources) -> Resources:
+    return Resources(
+        memory_mb=call.field("memoryInMBs", int, present.memory_mb),
+        timeout_seconds=call.field("timeoutInSeconds", int, present.timeout_seconds),
+    )
+
+
+def _create_function(call: Call) -> Reply:
+    image, digest = _source(call)
+    details = FunctionDetails(
+        application=call.field("applicationId", str),
+        display_name=call.field("displayName", str),
+        image=call.convert("image", image, str),
+        image_digest=digest,
+        resources=_resources(call, Resources()),
+        config=call.field("config", dict[str, str], {}),
+        kept=_kept(call, _KEPT_OF_FUNCTION),
+        **tags_of(call),
+    )
+    made = functions.create(call.app.store, call.actor, details, gate=call.app.gate, retry_token=call.retry_token)
+    return Reply(function_reply(call, made), etag=made.etag)
+
+
+def _list_functions(call: Call) -> Reply:
+    page = functions.listed(
+        call.app.store,
+        call.actor,
+        call.needed("applicationId"),
+        name=call.query.get("displayName"),
+        limit=call.limit,
+        page=call.page or "",
+    )
+    return Reply([function_reply(call, each) for each in page.items], next_page=page.next_page)
+
+
+def _get_function(call: Call) -> Reply:
+    found = functions.get(call.app.store, call.actor, call.path["function"])
+    return Reply(function_reply(call, found), etag=found.etag)
+
+
+def _update_function(call: Call) -> Reply:
+    image, digest = _source(call)
+    resized = "memoryInMBs" in call.body or "timeoutInSeconds" in call.body
+    present = functions.get(call.app.store, call.actor, call.path["function"]).resources if resized else Resources()
+    wanted = FunctionChange(
+        image=image,
+        image_digest=digest,
+        resources=_resources(call, present) if resized else None,
+        config=call.field("config", dict[str, str], None),
+        kept=_kept(call, _KEPT_OF_FUNCTION) or None,
+        **tags_changed(call),
+    )
+    found = functions.update(
+        call.app.store,
+        call.actor,
+        call.path["function"],
+        wanted,
+        gate=call.app.gate,
+        if_match=call.if_match,
+    )
+    return Reply(function_reply(call, found), etag=found.etag)
+
+
+def _delete_function(call: Call) -> Reply:
+    functions.delete(call.app.store, call.actor, call.path["function"], if_match=call.if_match)
+    return Reply()
+
+
+def _invoke_function(call: Call) -> Reply:
+    functions.invoke(call.app.store, call.actor, call.path["function"])
+
+
+def _watch_function(call: Call) -> Reply:
+    """Whether its repository is scanned, the latest scan of its own digest, and whether a newer push is there."""
+    found = watch.watch(call.app.store, call.actor, call.path["function"])
+    body = {
+        "repositoryName": found.repository_name or None,
+        "isScanned": found.is_scanned,
+        "imageId": found.image or None,
+        "scanStatus": None if found.status is None else status_reply(call, found.status),
+        "newerDigest": None if found.newer is None else str(found.newer.digest),
+    }
+    return Reply(body)
+
+
+_OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
+    ("POST", "/applications", "CreateApplication", _create_application),
+    ("GET", "/applications", "ListApplications", _list_applications),
+    ("GET", "/applications/{application}", "GetApplication", _get_application),
+    ("PUT", "/applications/{application}", "UpdateApplication", _update_application),
+    ("DELETE", "/applications/{application}", "DeleteApplication", _delete_application),
+    ("POST", "/functions", "CreateFunction", _create_function),
+    ("GET", "/functions", "ListFunctions", _list_functions),
+    ("GET", "/functions/{function}", "GetFunction", _get_function),
+    ("PUT", "/functions/{function}", "UpdateFunction", _update_function),
+    ("DELETE", "/functions/{function}", "DeleteFunction", _delete_function),
+    ("POST", "/functions/{function}/actions/invoke", "InvokeFunction", _invoke_function),
+)
+
+ROWS: tuple[Row, ...] = (
+    *(Row(method, f"{version}{path}", name, run) for version in VERSIONS for method, path, name, run in _OPERATIONS),
+    Row("GET", "/20260901/functions/{function}/watch", "GetFunction", _watch_function),
+)
