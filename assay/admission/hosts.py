@@ -25,11 +25,11 @@ def normal_host(host: str) -> str:
     name, port = _split_port(host.lower())
     if name.startswith("["):
         try:
-            name = f"[{ipaddress.IPv6Address(name[1:-1]).compressed}]"
+            name = f"[{ipaddress.IPv6Address(name.removeprefix('[').removesuffix(']')).compressed}]"
         except ValueError as fault:
             raise _not_a_host(host) from fault
     name = name.removesuffix(".")
-    if not name:
+    if not name or name.endswith("."):
         raise _not_a_host(host)
     return name if port is None or port in _DEFAULT_PORTS else f"{name}:{port}"
 
