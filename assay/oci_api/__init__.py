@@ -13,6 +13,7 @@ from assay.oci_api import (
     kms,
     sign_in,
     signatures,
+    trail,
     vulnerability_scanning,
 )
 from assay.oci_api.frame import starlette_routes
@@ -29,6 +30,7 @@ _ROWS = (
     *identity.ROWS,
     *credentials.ROWS,
     *feeds.ROWS,
+    *trail.ROWS,
     *sign_in.ROWS,
 )
 

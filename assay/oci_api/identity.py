@@ -6,7 +6,8 @@ Lists are bare arrays here. API keys come with request signatures.
 from typing import Any
 
 from assay.clock import rfc3339
-from assay.iam.identity import compartments, groups, policies, tenancies, users
+from assay.iam import Target, authorize
+from assay.iam.identity import compartments, groups, policies, services, tenancies, users
 from assay.iam.resources import Compartment, Group, Listing, Membership, Policy, SortBy, Tags, User
 from assay.oci_api.frame import Call, Reply, Row
 from assay.oci_api.wire import tags_reply
@@ -293,6 +294,24 @@ def _delete_policy(call: Call) -> Reply:
     return Reply()
 
 
+def _list_missing_statements(call: Call) -> Reply:
+    """What the service principals lack in this tenancy, as statements to add; none for those that lack nothing."""
+    store, now = call.app.store, call.app.store.clock.now()
+    with store.database.read() as connection:
+        authorize(connection, call.actor, "ListPolicies", Target(compartment=call.actor.tenancy), now=now)
+        found = {
+            service.name: services.missing_statements(connection, call.actor.tenancy, needed, now=now)
+            for service, needed in services.NEEDED.items()
+        }
+    return Reply({"items": [{"service": name, "statements": missing} for name, missing in found.items() if missing]})
+
+
+def _add_statements(call: Call) -> Reply:
+    name = call.field("policyName", str, policies.SERVICE_ACCESS)
+    found = policies.add_statements(call.app.store, call.actor, call.field("statements", list[str]), name=name)
+    return Reply(policy_reply(found), etag=found.etag)
+
+
 def _get_tenancy(call: Call) -> Reply:
     found = tenancies.get(call.app.store, call.actor, call.path["tenancy"])
     body = {
@@ -339,4 +358,6 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_V}/policies/{{policy}}", "GetPolicy", _get_policy),
     Row("PUT", f"{_V}/policies/{{policy}}", "UpdatePolicy", _update_policy),
     Row("DELETE", f"{_V}/policies/{{policy}}", "DeletePolicy", _delete_policy),
+    Row("GET", "/20260901/missingStatements", "ListPolicies", _list_missing_statements),
+    Row("POST", "/20260901/policyStatements", "UpdatePolicy", _add_statements),
 )
