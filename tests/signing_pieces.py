@@ -117,7 +117,7 @@ class Desk:
         """Push a signature tag as a user does: only these payloads with these signatures."""
         layers = [cosign.Layer.of(payload, signature) for payload, signature in signed]
         made = cosign.artifact(layers)
-        for content in (made.config, *(payload for payload, _ in signed)):
+        for content in (made.config, *{payload for payload, _ in signed}):
             self.room.push_blob(content, repository, self.actor)
         return self.room.put(made.manifest, cosign.signature_tag(digest), repository, self.actor).digest
 

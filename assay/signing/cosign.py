@@ -25,6 +25,8 @@ from assay.signing.envelope import (
 
 PAYLOAD_TYPE = "cosign container image signature"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+#: A signature tag that Assay writes has so many layers: others' junk must not crowd out ours.
+LAYERS_MAX = 256
 _NO_TIME = "0001-01-01T00:00:00Z"
 
 
@@ -203,13 +205,15 @@ def merged(
     """The layers that the signature tag should have: ours first, then what others put there, without the withdrawn.
 
     `standing` is the manifest under the tag now, if any; `beside` one that stood there a moment ago. One that cannot be
-    read gives way to ours. None when nothing needs to change; an empty tuple when the tag should go.
+    read gives way to ours, and so do layers of others beyond `LAYERS_MAX`. None when nothing needs to change; an empty
+    tuple when the tag should go.
     """
-    there = _readable(standing)
+    there = {layer.identity: layer for layer in _readable(standing)}
     gone = {layer.identity for layer in withdrawn}
-    wanted = {layer.identity: layer for layer in (*ours, *there, *_readable(beside))}
-    layers = tuple(layer for identity, layer in wanted.items() if identity not in gone)
-    return None if {layer.identity for layer in layers} == {layer.identity for layer in there} else layers
+    wanted = {layer.identity: layer for layer in (*ours, *there.values(), *_readable(beside))}
+    if wanted.keys() - gone == there.keys():
+        return None
+    return tuple(layer for identity, layer in wanted.items() if identity not in gone)[: max(LAYERS_MAX, len(ours))]
 
 
 def _readable(manifest: bytes | None) -> tuple[Layer, ...]:

@@ -23,7 +23,7 @@ from assay.signing.resources import Envelope, ImageSignature, SignatureState
 from assay.storage import BlobStore, Store
 
 #: More signatures of one manifest than this are recorded, but not published.
-PUBLISHED_MAX = 256
+PUBLISHED_MAX = cosign.LAYERS_MAX
 _ATTEMPTS_MAX = 8
 _PRINCIPAL = Principal(PrincipalKind.INSTALLATION, "image signing")
 

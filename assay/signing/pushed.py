@@ -2,7 +2,8 @@
 
 A signature tag or a bundle by somebody else's key is served like any artifact and counts for nothing. One by a master
 encryption key of the tenancy is a claim by that key; whether the key is trusted is decided where one asks, and the
-signature is verified there again. Reading is bounded: 64 signatures and 1 MiB of an artifact, 64 key versions.
+signature is verified there again. Our own, which come back here when they are published, are not read as claims.
+Reading is bounded: 64 signatures and 1 MiB of an artifact, 64 key versions.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,6 +19,7 @@ from assay.signing import bundle, cosign
 from assay.signing.envelope import ARTIFACT_BYTES_MAX, PUSHED_SIGNATURES_MAX, Claim
 from assay.signing.publish import publish_subject
 from assay.signing.records import pushed as records
+from assay.signing.records import signatures as own_records
 from assay.signing.resources import PushedSignature
 from assay.storage import BlobStore, Store
 from assay.vault import Message, SigningAlgorithm, crypto
@@ -49,10 +51,11 @@ def take_notice(store: Store, blobs: BlobStore, fact: ArtifactPushed, *, registr
     names = {f"{host}/{namespace}/{place.name}" for host in registry_hosts}
     with store.database.read() as connection:
         verifiers = crypto.latest_verifiers(connection, fact.tenancy, rows_max=KEY_VERSIONS_TRIED_MAX)
+        ours = own_records.made_here(connection, fact.repository, signed)
     found = [
         kept
         for claim in claims
-        if signed in claim.digests and _is_ours(claim, names)
+        if signed in claim.digests and claim.signature not in ours and _names_us(claim, names)
         for kept in _made_by(verifiers, claim, fact.repository, manifest, signed, store.clock.now())
     ]
     with store.database.write() as connection:
@@ -61,7 +64,7 @@ def take_notice(store: Store, blobs: BlobStore, fact: ArtifactPushed, *, registr
         publish_subject(store, blobs, fact.tenancy, fact.repository, signed, beside=manifest)
 
 
-def _is_ours(claim: Claim, names: Collection[str]) -> bool:
+def _names_us(claim: Claim, names: Collection[str]) -> bool:
     """Whether a claim that names an image names this repository; a bundle names none."""
     if not claim.reference:
         return True

@@ -11,7 +11,7 @@ Each signature gets an outcome of its own: verified, or not verified and why. Th
 Everything is read from the database, in the caller's snapshot: no network, no blob. Numbers are bounded.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -135,6 +135,7 @@ def trusted_signatures(
     if why := _changed(connection, repository, digest):
         return Trust(digest, (_nothing(digest, why),))
     bench = _Bench(connection, tenancy)
+    withdrawn = records.withdrawn_versions(connection, repository, digest)
     own = records.on_subject(connection, repository, digest, Form.NATIVE, keys=trusted_keys, rows_max=SIGNATURES_MAX)
     outcomes = [bench.native(record, envelope) for record, envelope in own]
     if any(outcome.verified for outcome in outcomes):
@@ -142,7 +143,7 @@ def trusted_signatures(
     pushed = pushed_records.on_subject(
         connection, repository, digest, keys=trusted_keys, rows_max=PUSHED_SIGNATURES_MAX
     )
-    outcomes += [bench.pushed(each) for each in pushed if each.reference or not bind_repository]
+    outcomes += [bench.pushed(each, withdrawn) for each in pushed if each.reference or not bind_repository]
     if not outcomes:
         others = records.on_subject(connection, repository, digest, Form.NATIVE, rows_max=_OTHERS_MAX)
         outcomes = [bench.untrusted(record, envelope) for record, envelope in others]
@@ -170,7 +171,8 @@ def verify_image(store: Store, actor: Actor, image: str) -> tuple[Outcome, ...]:
             pushed = pushed_records.on_subject(
                 connection, found.repository, subject, keys=None, rows_max=PUSHED_SIGNATURES_MAX
             )
-            outcomes += [bench.pushed(each, why) for each in pushed]
+            withdrawn = records.withdrawn_versions(connection, found.repository, subject)
+            outcomes += [bench.pushed(each, withdrawn, why) for each in pushed]
     return tuple(outcomes)
 
 
@@ -213,8 +215,14 @@ class _Bench:
         """The outcome of a record by a key that is not asked for."""
         return _outcome(record, envelope, f"it is signed by the key {record.key}, which is not trusted here")
 
-    def pushed(self, found: PushedSignature, why: str = "") -> Outcome:
-        """The outcome of a signature that a user pushed."""
+    def pushed(self, found: PushedSignature, withdrawn: Collection[str], why: str = "") -> Outcome:
+        """The outcome of a signature that a user pushed.
+
+        Where a record by the same key version was deleted (`withdrawn`), a copy of it in other hands counts no more;
+        the image is signed again by a record, not by a push.
+        """
+        if not why and found.key_version in withdrawn:
+            why = "the signature by this key version was deleted"
         return Outcome(
             subject=found.subject,
             signature=found.manifest.text,

@@ -192,6 +192,17 @@ def test_a_tag_that_was_overwritten_with_junk_gets_ours_back(junk: bytes) -> Non
     assert merged(junk, [layer(1)]) == (layer(1),)
 
 
+def test_others_layers_never_crowd_out_ours() -> None:
+    many = [layer(2, b"%d" % number) for number in range(999)]
+    made = merged(artifact(many).manifest, [layer(1)])
+    assert made == (layer(1), *many[:255])
+
+
+def test_what_stood_under_the_tag_a_moment_ago_is_kept_too() -> None:
+    ours, theirs = layer(1), layer(2, b"theirs")
+    assert merged(artifact([ours]).manifest, [ours], beside=artifact([theirs]).manifest) == (ours, theirs)
+
+
 def test_a_withdrawn_signature_goes_and_the_rest_stays() -> None:
     standing = artifact([layer(1), layer(2), layer(3, b"theirs")]).manifest
     assert merged(standing, [layer(1)], [layer(2)]) == (layer(1), layer(3, b"theirs"))

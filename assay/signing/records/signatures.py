@@ -123,6 +123,29 @@ def on_subject(
     return tuple((_record(row), _joined(row)) for row in connection.execute(query))
 
 
+def withdrawn_versions(connection: Connection, repository: str, subject: Digest) -> frozenset[str]:
+    """The key versions of deleted records over a manifest of a repository."""
+    query = (
+        select(image_signature.c.key_version)
+        .join(signature_envelope, signature_envelope.c.image_signature == image_signature.c.ocid)
+        .where(
+            signature_envelope.c.repository == repository,
+            signature_envelope.c.subject == subject.text,
+            image_signature.c.lifecycle_state == SignatureState.DELETED,
+        )
+        .distinct()
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def made_here(connection: Connection, repository: str, subject: Digest) -> frozenset[bytes]:
+    """All signatures over a manifest of a repository that our records hold, deleted ones included."""
+    query = select(signature_envelope.c.signature).where(
+        signature_envelope.c.repository == repository, signature_envelope.c.subject == subject.text
+    )
+    return frozenset(bytes(signature) for signature in connection.execute(query).scalars())
+
+
 def envelopes_of(connection: Connection, ocid: str) -> tuple[Envelope, ...]:
     """Everything that a record's act of signing signed."""
     query = select(signature_envelope).where(signature_envelope.c.image_signature == ocid)
