@@ -132,9 +132,9 @@ def job_handlers(store: Store, blobs: BlobStore, readers: LayerReaders) -> Mappi
         for state in _feeds(store):
             if state.config.name == arguments["feed"]:
                 rescan.resume(store)
-                changes = feeds.fetch_changes(store, state.config)
-                if changes:
-                    rescan.run(store, changes)
+                with feeds.fetch_changes(store, state.config) as changes:
+                    if changes:
+                        rescan.run(store, changes)
 
     return {SCAN: scan, REFRESH: refresh}
 

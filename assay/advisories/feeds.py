@@ -144,9 +144,10 @@ def refused_records(connection: Connection, feed: str) -> tuple[RefusedRecord, .
 def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = False) -> ChangeSet:
     """Read the feed and say what it changed since the state that is stored (prepared or published).
 
-    The outcome is False when nothing that is stored changes; then the run is complete. Else `revisions.apply_changes`
-    completes it. A run that fails is noted as the feed's last error and changes nothing else. `accept_removals` takes
-    it as right that most of a list has vanished.
+    The outcome is False when there is nothing to apply: then the run is complete. Else `revisions.apply_changes`
+    completes it; so it does when nothing has changed but an earlier run was killed while it applied its changes. A run
+    that fails is noted as the feed's last error and changes nothing else. `accept_removals` takes it as right that most
+    of a list has vanished.
     Errors: Refused for a feed that is not configured; Unavailable with advice.
     """
     with store.database.read() as connection:
@@ -157,6 +158,7 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
             )
         known: Mapping[str, log.Listed] = log.listed(connection, row.id)
         refusals = records.refusals(connection, row.id)
+        unfinished = numbers.applying(connection)
     started = store.clock.now()
     _note(store, row, last_run=started, next_run=started + feed.refresh_seconds * SECOND)
     try:
@@ -170,7 +172,7 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
     except AssayError as fault:
         _note(store, row, last_error=str(fault), next_run=_after_failure(started, feed))
         raise
-    return replace(changes, changes_anything=effective)
+    return replace(changes, changes_anything=effective or unfinished)
 
 
 def complete(store: Store, connection: Connection, feed_id: int, changes: ChangeSet) -> None:

@@ -90,6 +90,7 @@ def resume(store: Store, config: feeds.FeedConfig) -> int:
         rev = revisions.preparing_revision(connection)
     assert rev is not None
     with feeds.fetch_changes(store, config) as changes:
+        assert changes
         revisions.apply_changes(store, rev, changes, pause=lambda: None)
     with store.database.write() as connection:
         revisions.publish_revision(connection, rev)

@@ -36,6 +36,12 @@ def phase(connection: Connection, rev: int) -> tuple[int, int] | None:
     return None if row is None else (row.phase, row.cursor)
 
 
+def applying(connection: Connection) -> bool:
+    """Whether a revision is in preparation whose advisories are not all written."""
+    query = select(feed_revision.c.rev).join(feed_state, feed_state.c.preparing == feed_revision.c.rev)
+    return connection.execute(query.where(feed_revision.c.phase == 1)).one_or_none() is not None
+
+
 def save_phase(connection: Connection, rev: int, reached: int, cursor: int) -> None:
     """Note how far a revision has come."""
     connection.execute(update(feed_revision).where(feed_revision.c.rev == rev).values(phase=reached, cursor=cursor))
