@@ -79,6 +79,20 @@ def account_of(store: Store, tenancy: str, administrator: str = "admin") -> Acco
     return Account(actor, namespace, f"{namespace}/{administrator}", token.reveal())
 
 
+def colleague_of(account: Account, store: Store, name: str, *statements: str) -> Account:
+    """Another user of the account's tenancy, in a group of the same name, with statements that speak of it."""
+    actor = account.actor
+    user = identity.users.create(store, actor, name)
+    group = identity.groups.create(store, actor, name)
+    identity.groups.add_user(store, actor, user.ocid, group.ocid)
+    if statements:
+        identity.policies.create(store, actor, actor.tenancy, name, statements, "tests")
+    theirs = Actor(identity.users.principal_of(user), actor.tenancy)
+    token = credentials.auth_tokens.create(store, actor, user.ocid, "tests").token
+    assert token is not None
+    return Account(theirs, account.namespace, f"{account.namespace}/{name}", token.reveal())
+
+
 @contextmanager
 def started(store: Store, folder: Path, account: Account | None = None, **settings: Any) -> Iterator[Server]:
     """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to the uploads."""
@@ -88,9 +102,7 @@ def started(store: Store, folder: Path, account: Account | None = None, **settin
     with ThreadPoolExecutor(8, thread_name_prefix="registry") as pool:
         services = Services(intake, PullCounter(store), pool, "", SERVICE, 5 * MINUTE)
         options = {"http": SendfileProtocol, "log_level": "warning", "access_log": False, "lifespan": "off"}
-        config = uvicorn.Config(
-            Starlette(routes=routes(services)), host="127.0.0.1", port=0, **(options | settings)
-        )
+        config = uvicorn.Config(Starlette(routes=routes(services)), host="127.0.0.1", port=0, **(options | settings))
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)
         thread.start()

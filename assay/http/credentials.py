@@ -67,7 +67,7 @@ def basic(authorization: str) -> tuple[str, Secret]:
     try:
         if kind.lower() == "basic" and len(value) <= CREDENTIAL_LENGTH_MAX:
             name, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-            if colon:
+            if colon and name.isprintable():
                 return name, Secret(password)
     except (binascii.Error, ValueError):
         pass

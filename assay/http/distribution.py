@@ -20,6 +20,7 @@ from assay.http.tokens import token_routes
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
 from assay.iam.identity import tenancies
+from assay.oci import repository_name
 
 __all__ = ["Services", "routes"]
 
@@ -135,7 +136,8 @@ class Door:
             if refusal.reason is Reason.NOT_FOUND and exchange.caller.is_anonymous and not exchange.is_answered:
                 await exchange.challenge(*needed)
                 return
-            raise
+            # One text for all of these, whatever was looked for and wherever the search ended.
+            raise (not_found("repository") if refusal.reason is Reason.NOT_FOUND else refusal) from None
 
     async def _serve_root(self, exchange: Exchange, needed: tuple[Scope, ...]) -> None:
         if exchange.method not in ("GET", "HEAD"):
@@ -194,10 +196,12 @@ def _find(method: str, path: str) -> tuple[Operation, str, tuple[str, ...]]:
     """The operation, the repository with its namespace, and what else the path names. Errors: Refused."""
     if len(path) > PATH_LENGTH_MAX:
         raise Refused(f"The path is longer than {PATH_LENGTH_MAX} characters.", reason=Reason.NAME_INVALID)
+    if not path.isprintable():
+        raise Refused("The path holds signs that no name has.", reason=Reason.NAME_INVALID)
     for pattern, operations in _TABLE:
         if found := pattern.fullmatch(path):
             if method not in operations:
                 raise Refused(f"{method} means nothing here.", reason=Reason.METHOD)
             name, *what = found.groups()
-            return operations[method], name, tuple(what)
+            return operations[method], repository_name(name), tuple(what)
     raise Refused("There is nothing at this path.", reason=Reason.NAME_INVALID)

@@ -94,6 +94,8 @@ class Exchange:
                 )
             except ValueError as fault:
                 raise Refused(f"The query has more than {QUERY_MEMBERS_MAX} members.") from fault
+            if not all(value.isprintable() for values in self._query.values() for value in values):
+                raise Refused("The query holds signs that nothing here is named by.")
         return tuple(self._query.get(name, ()))
 
     def one_of(self, name: str) -> str | None:

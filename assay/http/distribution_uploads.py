@@ -12,7 +12,7 @@ from assay.http.distribution_exchange import Exchange
 from assay.http.ranges import chunk_start
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
-from assay.oci import Digest, repository_name
+from assay.oci import Digest
 from assay.registry import uploads
 from assay.registry.model import Upload
 from assay.registry.uploads import Writer
@@ -22,7 +22,6 @@ _ALGORITHMS = ("sha256", "sha512")
 
 async def begin(exchange: Exchange, actor: Actor, name: str) -> None:
     """POST: mount a blob, or take it whole, or begin a session."""
-    repository_name(name)
     if (mount := exchange.one_of("mount")) is not None and await _mounted(exchange, actor, name, Digest(mount)):
         return
     digest_text = exchange.one_of("digest")

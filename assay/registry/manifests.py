@@ -20,6 +20,9 @@ CHILDREN_MAX = 1_000
 #: An index may hold indexes, which may hold manifests; deeper nesting is refused when it is pushed.
 INDEX_NESTING_MAX = 4
 
+#: Annotations of referrers are given in lists of them, all together.
+REFERRER_ANNOTATIONS_MAX = 64 * 1024
+
 _INDEXES = frozenset({MediaType.OCI_INDEX, MediaType.DOCKER_LIST})
 _MANIFESTS = frozenset({MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST})
 _SCHEMA_1 = frozenset({MediaType.DOCKER_SCHEMA1, MediaType.DOCKER_SCHEMA1_SIGNED})
@@ -32,6 +35,7 @@ _RUNNABLE_LAYER = re.compile(
 _FOREIGN_LAYER = re.compile(
     r"application/vnd\.(?:oci\.image\.layer\.nondistributable|docker\.image\.rootfs\.foreign)\..+"
 )
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 #: Tags under which cosign keeps signatures, attestations and SBOMs of the digest that they spell.
 _COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
@@ -135,17 +139,19 @@ def read_manifest(content: bytes, content_type: str) -> Manifest:
         raise _invalid("Its schemaVersion is not 2.")
     annotations = _texts(document.get("annotations"), "annotations")
     subject = None if document.get("subject") is None else _descriptor(document["subject"], "subject")
+    if subject is not None and sum(len(key) + len(text) for key, text in annotations) > REFERRER_ANNOTATIONS_MAX:
+        raise _invalid(f"It has a subject and annotations of more than {REFERRER_ANNOTATIONS_MAX} characters.")
     if media_type in _INDEXES:
         if "layers" in document or "config" in document:
             raise _invalid("It is an index, yet has layers or a config.")
         children = _descriptors(document.get("manifests"), "manifests", CHILDREN_MAX)
-        artifact_type = _text(document.get("artifactType"), "artifactType")
+        artifact_type = _media_type(document.get("artifactType"))
         return Manifest(media_type, None, (), children, subject, artifact_type, annotations)
     if "manifests" in document:
         raise _invalid("It is a manifest, yet has manifests like an index.")
     config = _descriptor(document.get("config"), "config")
     layers = _descriptors(document.get("layers"), "layers", LAYERS_MAX)
-    artifact_type = _text(document.get("artifactType"), "artifactType") or config.media_type
+    artifact_type = _media_type(document.get("artifactType")) or config.media_type
     return Manifest(media_type, config, layers, (), subject, artifact_type, annotations)
 
 
@@ -230,6 +236,14 @@ def _text(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise _invalid(f"Its {what} is not a text.")
     return value
+
+
+def _media_type(value: Any) -> str:
+    """An artifactType: a media type (image-spec, "artifactType"), or empty."""
+    text = _text(value, "artifactType")
+    if text and not _MEDIA_TYPE.fullmatch(text):
+        raise _invalid("Its artifactType is not a media type.")
+    return text
 
 
 def _texts(value: Any, what: str) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from assay.registry.model import StoredManifest
 from assay.registry.records import manifests as records
 from assay.storage import Store
 
-REFERRERS_PAGE_MAX = 500
+REFERRERS_PAGE_MAX = 200
 
 
 def listed(

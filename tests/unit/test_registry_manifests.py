@@ -11,6 +11,7 @@ from assay.registry.manifests import (
     CHILDREN_MAX,
     LAYERS_MAX,
     MANIFEST_BYTES_MAX,
+    REFERRER_ANNOTATIONS_MAX,
     ManifestKind,
     is_companion_tag,
     only_adds_layers,
@@ -108,9 +109,7 @@ def test_the_artifact_type_of_a_manifest_falls_back_to_its_config_and_that_of_an
 
 def test_attestations_of_an_index_are_no_platforms_and_a_platform_named_twice_counts_once() -> None:
     amd64 = descriptor("amd64", OCI_MANIFEST, platform={"os": "linux", "architecture": "amd64"})
-    by_annotation = descriptor(
-        "first", OCI_MANIFEST, annotations={"vnd.docker.reference.type": "attestation-manifest"}
-    )
+    by_annotation = descriptor("first", OCI_MANIFEST, annotations={"vnd.docker.reference.type": "attestation-manifest"})
     by_platform = descriptor("second", OCI_MANIFEST, platform={"os": "unknown", "architecture": "unknown"})
     manifest = read(index(amd64, by_annotation, by_platform, amd64))
     assert [str(child.platform) for child in manifest.platforms] == ["linux/amd64"]
@@ -168,6 +167,13 @@ BAD: dict[str, tuple[bytes, Reason]] = {
     "size of 2^63": (json.dumps(image(layers=[descriptor("a", OCI_LAYER, 2**63)])).encode(), Reason.MANIFEST_INVALID),
     "subject of negative size": (
         json.dumps(image(subject=descriptor("a", OCI_MANIFEST, -1))).encode(),
+        Reason.MANIFEST_INVALID,
+    ),
+    "artifact type is none": (json.dumps(image(artifactType="a\x00b")).encode(), Reason.MANIFEST_INVALID),
+    "referrer with annotations beyond the limit": (
+        json.dumps(
+            image(subject=descriptor("a", OCI_MANIFEST), annotations={"a": "x" * REFERRER_ANNOTATIONS_MAX})
+        ).encode(),
         Reason.MANIFEST_INVALID,
     ),
     "annotation is a number": (json.dumps(image(annotations={"a": 1})).encode(), Reason.MANIFEST_INVALID),
