@@ -34,14 +34,20 @@ class Desk:
     namespace: str
     vault: Vault
     custody: Custody
+    host: str = HOST
 
     @classmethod
     def on(cls, store: Store, folder: Path, tenancy: str = "acme") -> "Desk":
         """A fresh tenancy with a vault; its blobs lie in `folder`."""
         made = first_start.create_tenancy(store, tenancy)
         actor = Actor(Principal(PrincipalKind.INSTALLATION, "tests"), made.tenancy.ocid)
-        vault = vaults.create_vault(store, actor, VaultDetails(made.tenancy.ocid, "signing keys"))
-        return cls(Room.on(store, folder), actor, made.tenancy.namespace, vault, Custody(ROOT))
+        return cls.of(Room.on(store, folder), actor, made.tenancy.namespace)
+
+    @classmethod
+    def of(cls, room: Room, actor: Actor, namespace: str, host: str = HOST) -> "Desk":
+        """A vault for somebody in a tenancy that is there; `host` is what clients call the registry."""
+        vault = vaults.create_vault(room.store, actor, VaultDetails(actor.tenancy, "signing keys"))
+        return cls(room, actor, namespace, vault, Custody(ROOT), host)
 
     @property
     def store(self) -> Store:
@@ -61,10 +67,14 @@ class Desk:
     def sign(self, image: str, key: Key, **details: Any) -> ImageSignature:
         """Sign an image, not yet published."""
         return sign.sign_image(
-            self.store, self.actor, SignDetails(image, key.ocid, **details), custody=self.custody, registry_host=HOST
+            self.store,
+            self.actor,
+            SignDetails(image, key.ocid, **details),
+            custody=self.custody,
+            registry_host=self.host,
         )
 
-    def deliver(self, since: int = 0, hosts: tuple[str, ...] = (HOST,)) -> int:
+    def deliver(self, since: int = 0, hosts: tuple[str, ...] = ()) -> int:
         """Deliver every fact behind the first `since` to the signing room, until there are no more; their number."""
         while since < len(facts := self.room.facts()):
             fact = facts[since]
@@ -72,7 +82,7 @@ class Desk:
             if isinstance(fact, ImageSigned | SignatureDeleted):
                 publish.publish(self.store, self.room.blobs, fact)
             elif isinstance(fact, ArtifactPushed):
-                pushed.take_notice(self.store, self.room.blobs, fact, registry_hosts=hosts)
+                pushed.take_notice(self.store, self.room.blobs, fact, registry_hosts=hosts or (self.host,))
             elif isinstance(fact, RepositoryMoved):
                 publish.follow_repository(self.store, fact)
         return since
