@@ -21,6 +21,8 @@ BATCH_ADVISORIES_MAX = 50
 BATCH_ROWS_MAX = 2_000
 #: Memberships around so many changed advisories are settled in one transaction.
 BATCH_MEMBERSHIPS_MAX = 200
+#: A purge looks at so many advisories in one transaction.
+PURGED_ADVISORIES_MAX = 500
 _APPLYING, _MATCHING = 1, 2
 
 
@@ -159,6 +161,29 @@ def abandon_revision(store: Store, rev: int) -> None:
         feed_records.forget_validators(connection)
         numbers.drop(connection, rev)
         numbers.set_state(connection, published, None)
+
+
+def purge(store: Store, rev: int, *, pause: Callable[[], None]) -> int:
+    """Remove what ended at or before `rev`, in short transactions with `pause` between; how many rows.
+
+    Every question as of `rev` or later has the same answer as before.
+    """
+    count, after = 0, 0
+    while True:
+        with store.database.write() as connection:
+            last, rows = log.delete_ended(connection, after, PURGED_ADVISORIES_MAX, rev)
+        count += rows
+        if last is None:
+            break
+        after = last
+        pause()
+    while True:
+        with store.database.write() as connection:
+            rows = numbers.forget_touched(connection, rev, BATCH_ROWS_MAX)
+        count += rows
+        if not rows:
+            return count
+        pause()
 
 
 def touched_vulnerabilities(connection: Connection, rev: int, after_id: int, limit: int) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ def purge(store: Store, *, pause: Callable[[], None] = rest) -> Purged:
         frozen = inventories.oldest_frozen(connection)
     batches = _Batches(store, pause)
     ended = horizon if frozen is None else min(horizon, frozen)
+    revisions.purge(store, ended, pause=pause)
     return Purged(
         horizon=horizon,
         scans=batches.each(inventories.ids_after, scans.delete_older, horizon),

@@ -278,6 +278,19 @@ def test_a_record_changed_twice_before_publication_is_changed_once(feed: Feed) -
     assert [each.ranges[0][1].version for each in feed.statements("A", 1)] == ["1"]
 
 
+def test_a_purge_changes_no_answer_as_of_its_revision_or_later(feed: Feed) -> None:
+    feed.holds(record("A", aliases=["CVE-2026-1000"]), record("B", aliases=["CVE-2026-1000"]))
+    feed.holds(record("A", aliases=["CVE-2026-2000"], modified=DATES[1]))
+    feed.holds(record("A", aliases=["CVE-2026-2000"], modified=DATES[2], fixed="7"), record("C"))
+    kept = [answers(feed, rev) for rev in (2, 3)]
+    # Ended by revision 2: two versions, two statements, two links (A's old words and B's), and two memberships;
+    # and the two vulnerabilities that each of revisions 1 and 2 touched, CVE-2026-1000 and, from 2 on, CVE-2026-2000.
+    assert revisions.purge(feed.store, 2, pause=lambda: None) == 8 + 1 + 2
+    assert [answers(feed, rev) for rev in (2, 3)] == kept
+    assert revisions.purge(feed.store, 2, pause=lambda: None) == 0
+    assert feed.touched(3) == {"CVE-2026-2000", "C"}
+
+
 def _interrupt() -> None:
     raise KeyboardInterrupt
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
 
 from assay.advisories import classes
 from assay.advisories.affects import Event, EventKind, Statement
 from assay.advisories.osv import Advisory
 from assay.advisories.records import intervals
-from assay.advisories.records.tables import OPEN, advisory, advisory_link, advisory_version, affected
+from assay.advisories.records.tables import OPEN, advisory, advisory_link, advisory_version, affected, member
 from assay.advisories.severity import Severity
 from assay.storage import Json, insert
 
@@ -110,6 +110,21 @@ def take_back(connection: Connection, rev: int) -> None:
     """Undo what `rev` did: its own rows go, and those it ended are open again."""
     for table in reversed(_VERSIONED):
         intervals.take_back(connection, table, rev)
+
+
+def delete_ended(connection: Connection, after_id: int, limit: int, rev: int) -> tuple[int | None, int]:
+    """Delete what ended at or before `rev` of the next advisories; (the last of them, None at the end; rows)."""
+    query = select(advisory.c.id).where(advisory.c.id > after_id).order_by(advisory.c.id).limit(limit)
+    ids = connection.execute(query).scalars().all()
+    if not ids:
+        return None, 0
+    rows = sum(
+        connection.execute(
+            delete(table).where(table.c.advisory_id.between(ids[0], ids[-1]), table.c.until_rev <= rev)
+        ).rowcount
+        for table in (*_VERSIONED, member)
+    )
+    return ids[-1], rows
 
 
 def listed(connection: Connection, feed_id: int) -> dict[str, Listed]:

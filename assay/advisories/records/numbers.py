@@ -1,6 +1,6 @@
 """The numbers of revisions: published, in preparation, and how far."""
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from assay.advisories.records.tables import feed_revision, feed_state, touched
 from assay.clock import Instant
@@ -63,6 +63,16 @@ def touch(connection: Connection, rev: int, vulnerability_ids: set[int]) -> None
 def untouch(connection: Connection, rev: int) -> None:
     """Forget what a revision must evaluate anew."""
     connection.execute(delete(touched).where(touched.c.rev == rev))
+
+
+def forget_touched(connection: Connection, rev: int, limit: int) -> int:
+    """Forget what revisions up to `rev` evaluated anew, of the oldest such revision at most `limit`; how many rows."""
+    oldest = connection.execute(select(func.min(touched.c.rev)).where(touched.c.rev <= rev)).scalar_one()
+    if oldest is None:
+        return 0
+    ids = touched_after(connection, oldest, 0, limit)
+    condition = and_(touched.c.rev == oldest, touched.c.vulnerability_id <= ids[-1])
+    return connection.execute(delete(touched).where(condition)).rowcount
 
 
 def touched_after(connection: Connection, rev: int, after_id: int, limit: int) -> tuple[int, ...]:
