@@ -30,7 +30,7 @@ RAIL = (
         (
             ("/iam", "People and access", "ListPolicies"),
             ("/audit", "Audit", "ListAuditEvents"),
-            ("/jobs", "Jobs", "ListJobs"),
+            ("/jobs", "Jobs", "ListFeeds"),
         ),
     ),
 )
@@ -39,7 +39,7 @@ RAIL = (
 TOLD = {
     "password-changed": "Your password is changed.",
     "scanner-added": "The scanner is on. The latest images are being scanned; reload for their results.",
-    "scanner-changed": "The scanner is changed.",
+    "scanner-lacks": "The scanner is added. It begins when its service has the statements below.",
     "scanner-removed": "The scanner is off. Its results stay.",
     "statement-added": "The statement is in force.",
     "verdict-recorded": "The verdict is recorded.",

@@ -100,7 +100,7 @@ def _endpoint(
             cookies=request.cookies,
             host=request.headers.get("host", ""),
             origin=request.headers.get("origin", ""),
-            secure=request.url.scheme == "https",
+            secure=app.settings.url.startswith("https:"),
             address=request.client.host if request.client else "",
             kind=kind,
             request_id=f"{secrets.token_hex(2)}-{secrets.token_hex(2)}",

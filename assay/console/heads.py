@@ -41,6 +41,7 @@ class ImageView:
     tabs: tuple[tuple[str, str, int | None, bool], ...]
     scan: ScanView
     latest: model.Scan | None
+    current: int
     verdict: model.Verdict | None
     scanner: bool
     scans: int
@@ -104,6 +105,7 @@ def head_of(visit: Visit, image: Image, tab: str) -> ImageView:
         tabs=tabs,
         scan=status_view(status),
         latest=scan,
+        current=(status.current_as_of if status else None) or (scan.revision if scan else 0),
         verdict=verdict,
         scanner=is_watched,
         scans=2 if scan and scan.cause is model.Cause.FEED else 1,

@@ -40,6 +40,7 @@ PLACES = (
     Place(f"{_IMAGE}/sign", signatures.show_form, signatures.make, rail="/r"),
     Place(f"{_IMAGE}/scans", scans.show_list, rail="/r", exports=f"{_IMAGE}/scans"),
     Place(f"{_IMAGE}/scans/{{scan}}", scans.show, scans.review, rail="/r", exports=f"{_IMAGE}/scans/{{scan}}"),
+    Place(f"{_IMAGE}/why/{{problem}}", scans.show_why, rail="/r"),
     Place(f"{_IMAGE}/compare", scans.show_difference, rail="/r", exports=f"{_IMAGE}/compare"),
     Place(f"{_IMAGE}/decisions", images.show_decisions, rail="/r"),
     Place(_IMAGE, images.show, rail="/r", exports=f"{_IMAGE}/problems"),

@@ -13,6 +13,7 @@ from assay.scanning import model
 
 PACKAGES_SHOWN = 3
 PATHS_SHOWN = 2
+SUMMARY_LENGTH_MAX = 120
 FILTERS = ("q", "severity", "fix")
 
 T = TypeVar("T")
@@ -60,14 +61,14 @@ def problem_row(problem: model.Problem) -> ProblemRow:
     """A problem as tables show it."""
     packages = tuple({(each.name, each.version): each for each in problem.packages}.values())
     paths = tuple(
-        dict.fromkeys(f"layer {p.layer_number}: {p.path}" for each in problem.packages for p in each.locations)
+        dict.fromkeys(f"layer {p.layer_number + 1}: {p.path}" for each in problem.packages for p in each.locations)
     )
     return ProblemRow(
         severity=LETTERS[problem.severity],
         score="",
         name=problem.name,
         link=problem.link,
-        summary=problem.summary,
+        summary=summary_of(problem),
         packages=packages[:PACKAGES_SHOWN],
         more_packages=max(0, len(packages) - PACKAGES_SHOWN),
         fixed=_fixed(problem),
@@ -75,6 +76,12 @@ def problem_row(problem: model.Problem) -> ProblemRow:
         paths=paths[:PATHS_SHOWN],
         more_paths=max(0, len(paths) - PATHS_SHOWN),
     )
+
+
+def summary_of(problem: model.Problem) -> str:
+    """What it is about in one line: the summary, else how the description begins."""
+    text = " ".join((problem.summary or problem.description).split())
+    return text if len(text) <= SUMMARY_LENGTH_MAX else f"{text[: SUMMARY_LENGTH_MAX - 1].rstrip()}…"
 
 
 def part_of(visit: Visit, rows: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str]:
@@ -101,7 +108,7 @@ def _cells(problem: model.Problem) -> tuple[Cell, ...]:
     return (
         problem.severity.name.lower(),
         problem.name,
-        problem.summary,
+        summary_of(problem),
         tuple(f"{package.name}@{package.version}" for package in problem.packages),
         _fixed(problem),
         words.machine(problem.time_first_detected),

@@ -248,7 +248,7 @@ def change_scanner(visit: Visit) -> Elsewhere:
         raise Refused(f"{count[:20]!r} is not a number of images.", advice="Write a whole number, such as 4.")
     scanners.add(visit.store, visit.actor, repository.ocid, image_count=int(count))
     lacking = any(not each.granted for each in permissions_of_scanning(visit))
-    return visit.back(f"{path}/-/scanner" if lacking else path, "scanner-added")
+    return visit.back(f"{path}/-/scanner", "scanner-lacks") if lacking else visit.back(path, "scanner-added")
 
 
 def scanner_of(visit: Visit, repository: Repository) -> ScannerView | None:

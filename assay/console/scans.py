@@ -8,7 +8,7 @@ from assay.console import differences, history, problems, words
 from assay.console.chart import Standing
 from assay.console.heads import ImageView, around, head_of, image_of
 from assay.console.replies import Cell, Elsewhere, Listing, Page, Reply
-from assay.console.results import ScanView, cause_of, name_of, problems_said, risk_of, view_of
+from assay.console.results import LETTERS, ScanView, cause_of, name_of, problems_said, risk_of, view_of
 from assay.console.visit import Visit
 from assay.errors import Refused, not_found
 from assay.scanning import comparison, details, model, verdicts
@@ -69,6 +69,7 @@ def show(visit: Visit) -> Reply:
         {
             **around(view, below=True),
             "scan": _row(view, scan, Standing(given.standing)),
+            "why_at": f"?scan={name_of(scan)}",
             "previous": name_of(previous) if previous else "",
             "reason": scan.reason,
             "current": found.current_as_of,
@@ -81,6 +82,28 @@ def show(visit: Visit) -> Reply:
         },
     )
     return Listing(page, problems.COLUMNS, cells, next_page)
+
+
+def show_why(visit: Visit) -> Reply:
+    """Why one vulnerability is a problem of this image: package, file, layer, advisory, range's end, severity."""
+    visit.only("scan")
+    view, scan, _ = _found(visit, visit.asked("scan"))
+    found = details.get(visit.store, visit.actor, scan.ocid)
+    name = visit.names["problem"]
+    problem = next((each for each in found.problems if name == each.name or name in each.aliases), None)
+    if problem is None:
+        raise not_found("problem")
+    return Page(
+        "why.html",
+        {
+            **around(view, below=True),
+            "problem": problem,
+            "level": LETTERS[problem.severity],
+            "packages": tuple((each, LETTERS[each.severity]) for each in problem.packages),
+            "is_open": problem.state is model.ProblemState.OPEN,
+            "scan": _row(view, scan, Standing.NONE),
+        },
+    )
 
 
 def review(visit: Visit) -> Elsewhere:
@@ -125,10 +148,10 @@ def show_difference(visit: Visit) -> Reply:
 
 
 def _found(visit: Visit, name: str) -> tuple[ImageView, model.Scan, model.Scan | None]:
-    """The image, the scan of it that is called so, and the one before. Errors: Refused (NOT_FOUND)."""
+    """The image, the scan of it that is called so (the latest without a name), and the one before. Errors: Refused."""
     view = head_of(visit, image_of(visit), "scans")
     scans = history.scans_of(visit, view)
-    index = next((i for i in range(len(scans) - 1, -1, -1) if name_of(scans[i]) == name), None)
+    index = next((i for i in range(len(scans) - 1, -1, -1) if name in ("", name_of(scans[i]))), None)
     if index is None:
         raise not_found("scan")
     return view, scans[index], scans[index - 1] if index else None

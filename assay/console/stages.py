@@ -98,4 +98,4 @@ def admitted(answers: Sequence[Answer], path: str) -> Stage:
         return Stage("Denied" if not admitting else "Partly admitted", "bad", f"{listing(denying, 3)} {verb} it", href)
     if admitting:
         return Stage("Admitted", "ok", f"by {listing(admitting, 3)}", href)
-    return Stage("Admitted", "off", "no cluster verifies images" if answers else "no cluster yet", "/c")
+    return Stage("Not asked for", "off", "no cluster verifies images" if answers else "no cluster yet", "/c")
