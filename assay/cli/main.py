@@ -18,6 +18,11 @@ def run() -> None:
         raise SystemExit(1) from None
 
 
+@app.callback()
+def _assay() -> None:
+    """Assay takes a container image from pushed to allowed to run."""
+
+
 app.command()(serve)
 
 
