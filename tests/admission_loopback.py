@@ -37,10 +37,17 @@ def identity_of(store: Store) -> ServerIdentity:
 class Served:
     """A door that listens: its origin, and the TLS context it serves with."""
 
-    def __init__(self, port: int, tls: RenewedContext) -> None:
-        self.port = port
-        self.origin = f"https://127.0.0.1:{port}"
+    def __init__(self, server: uvicorn.Server, thread: threading.Thread, tls: RenewedContext) -> None:
+        self.port: int = server.servers[0].sockets[0].getsockname()[1]
+        self.origin = f"https://127.0.0.1:{self.port}"
         self.tls = tls
+        self._server = server
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.should_exit = True
+        self._thread.join(20)
 
     def client(self, token: str = "", certificate: tuple[str, str] | None = None, **more: Any) -> httpx.Client:
         """A client that trusts the door's authority, and presents what it is given (certificate and key files)."""
@@ -71,11 +78,11 @@ def serving(
         assert thread.is_alive(), "the door did not start"
         assert time.monotonic() < deadline, "the door did not start"
         time.sleep(0.01)
+    served = Served(server, thread, tls)
     try:
-        yield Served(server.servers[0].sockets[0].getsockname()[1], tls)
+        yield served
     finally:
-        server.should_exit = True
-        thread.join(20)
+        served.stop()
 
 
 def pod_review(*images: str, **request: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class ServerIdentity:
     """What the server presents and whom it asks. PEM texts.
 
     `trusted_by` is what clusters need to trust it (their caBundle), `client_authorities` who issued client
-    certificates.
+    certificates. `files` are those it was read from, with their times of change.
     """
 
     certificate: str
@@ -45,10 +45,12 @@ class ServerIdentity:
     leaf: x509.Certificate = field(repr=False)
     trusted_by: str
     client_authorities: str
+    files: tuple[tuple[Path, int], ...] = ()
 
     def is_due(self, now: Instant) -> bool:
-        """Whether a fresh one should take its place."""
-        return certificates.due_for_renewal(self.leaf, now)
+        """Whether a fresh one should take its place: it nears its end, or its files were changed."""
+        changed = any(_time_of_change(path) not in (0, then) for path, then in self.files)
+        return changed or certificates.due_for_renewal(self.leaf, now)
 
     @property
     def valid_until(self) -> Instant:
@@ -83,6 +85,7 @@ def server_identity(
         leaf=certificates.load_pem(issued.certificate),
         trusted_by=trusted,
         client_authorities=trusted if given is None else trusted + authority.trusted_bundle(store),
+        files=_times_of(given) if given else (),
     )
 
 
@@ -102,8 +105,25 @@ def _as_given(given: GivenFiles, chain: list[x509.Certificate], key: PrivateKeyT
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return ServerIdentity(
-        "".join(map(certificates.pem, chain)), Secret(private.decode()), chain[0], certificates.pem(top), clients
+        certificate="".join(map(certificates.pem, chain)),
+        private_key=Secret(private.decode()),
+        leaf=chain[0],
+        trusted_by=certificates.pem(top),
+        client_authorities=clients,
+        files=_times_of(given),
     )
+
+
+def _times_of(given: GivenFiles) -> tuple[tuple[Path, int], ...]:
+    return tuple((path, _time_of_change(path)) for path in (given.certificate, given.key))
+
+
+def _time_of_change(path: Path) -> int:
+    """In nanoseconds; 0 for a file that is not there, as while it is being replaced."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_top(certificate: x509.Certificate) -> bool:

@@ -2,7 +2,7 @@
 
 The protocol class puts the client certificate that TLS has verified into the scope, as `CLIENT_CERTIFICATE` (DER, None
 without one), and hangs up on clients that don't come to the end of their headers. It uses private parts of uvicorn,
-whose version is pinned; `tests/contract/test_admission_tls.py` holds what is promised here.
+whose version is pinned; `tests/contract/test_admission_door.py` holds what is promised here.
 """
 
 import asyncio

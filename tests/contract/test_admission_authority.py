@@ -1,5 +1,6 @@
 """The certificate authority: sealed at rest, renewed, rotated without a gap. Certificates are checked by OpenSSL."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -157,6 +158,19 @@ def test_a_server_certificate_that_is_given_is_presented_and_clients_come_from_o
     assert held.trusted_by == certificates.pem(company.certificate)
     assert held.client_authorities == certificates.pem(ours.certificate)
     assert identity.issuer(store, ROOT, given).certificate == ours.certificate
+
+
+def test_a_given_certificate_is_due_as_soon_as_its_file_is_replaced(store: Store, tmp_path: Path) -> None:
+    company = certificates.make_authority("company", store.clock.now())
+    issued = certificates.issue_server(company, NAMES, store.clock.now())
+    whole = issued.certificate + certificates.pem(company.certificate)
+    given = write(tmp_path, whole, issued.private_key.reveal())
+    held = identity.server_identity(store, ROOT, NAMES, given)
+    assert not held.is_due(store.clock.now())
+    os.utime(given.certificate, ns=(1, 1))
+    assert held.is_due(store.clock.now())
+    given.certificate.unlink()
+    assert not held.is_due(store.clock.now())
 
 
 def test_files_that_do_not_fit_are_refused_with_what_is_wrong(store: Store, tmp_path: Path) -> None:
