@@ -24,7 +24,7 @@ from assay.registry.manifests import (
     only_adds_layers,
     read_manifest,
 )
-from assay.registry.model import Repository, StoredManifest, TagOrDigest
+from assay.registry.model import LifecycleState, Repository, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import images as image_records
 from assay.registry.records import manifests as records
@@ -127,7 +127,8 @@ def _settle_one(store: Store, actor: Actor, repository_ocid: str, digest: Digest
         repository_records.lock(act.connection, repository_ocid)
         repository = access.known(act.connection, actor, repository_ocid, "PushImage")
         stored = records.stored(act.connection, repository_ocid, [digest]).get(digest)
-        if stored is None or records.is_child(act.connection, repository_ocid, digest):
+        is_deleted = repository.lifecycle_state is LifecycleState.DELETED
+        if stored is None or is_deleted or records.is_child(act.connection, repository_ocid, digest):
             records.settled(act.connection, repository_ocid, [digest])
         else:
             standing.record_push(store, act.connection, repository, stored, tag="", pushed_by=pushed_by, now=act.now)

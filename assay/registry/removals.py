@@ -91,7 +91,7 @@ def restore(
 
     def change(act: Act) -> Image:
         found, repository = _held(act, ocid, operation)
-        _check_restorable(act, found)
+        _check_restorable(act, repository, found)
         standing.come_back(act.connection, repository, found, act.now)
         if version:
             _tag(act, repository, found.digest, version)
@@ -219,8 +219,10 @@ def _tag(act: Act, repository: Repository, digest: Digest, version: str) -> None
     act.announce(TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=version, digest=digest.text))
 
 
-def _check_restorable(act: Act, image: Image) -> None:
+def _check_restorable(act: Act, repository: Repository, image: Image) -> None:
     deleted = image.time_deleted
+    if repository.lifecycle_state is LifecycleState.DELETED:
+        raise Refused("The image's repository is deleted.", advice="Push it again.", reason=Reason.WRONG_STATE)
     if image.lifecycle_state is not LifecycleState.DELETED or deleted is None:
         raise Refused("The image is not deleted.", reason=Reason.WRONG_STATE)
     if act.now > Instant(deleted + RESTORE_MICROSECONDS):
