@@ -5,7 +5,7 @@ once it is recorded; a denial stands although recording it failed, and says so.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import getLogger
 
 from sqlalchemy import Connection
@@ -51,6 +51,7 @@ def admit(
     `still_wanted` tells whether somebody waits for the reply: a decision that comes too late is not recorded.
     Errors: Refused (NOT_FOUND for a cluster that is deleted), Unavailable; both mean that nothing is allowed.
     """
+    actor = replace(actor, request_id=review.uid)
     with store.database.read() as connection:
         cluster = readable_cluster(store, connection, actor, actor.principal.ocid, "AdmitWorkload")
         if cluster.state is ClusterState.DELETED:

@@ -94,6 +94,9 @@ def _decided(by: Examination, found: FoundImage) -> ImageDecision:
         return decide.not_checked(given.fault, found.candidate.shown)
     candidate = replace(found.candidate, platforms=given.platforms)
     decision = decide.decide(by.policy, by.trustee, candidate, given.signatures)
+    if decision.allowed and not given.is_trusted:
+        # Both look at the same signatures: where they differ, one of them is wrong.
+        return decide.not_checked("the signatures are in doubt", found.candidate.shown)
     if decision.allowed and given.is_announced:
         by.gate.trust.remember(entry, by.now)
     return decision

@@ -20,13 +20,14 @@ from assay.vault import crypto
 class Vouching:
     """The signatures on an image and its platforms, as they stand now.
 
-    `fault` says why the image could not be looked through ("" when it could). `is_announced` is whether every change
-    that could undo it is announced as a fact of the repository or of a key: so it is for our own records; that a user
-    took back an artifact is not.
+    `is_trusted` is the signing room's own word. `fault` says why the image could not be looked through ("" when it
+    could). `is_announced` is whether every change that could undo it is announced as a fact of the repository or of a
+    key: so it is for our own records; that a user took back an artifact is not.
     """
 
     signatures: tuple[SignatureFound, ...]
     platforms: tuple[PlatformImage, ...]
+    is_trusted: bool
     fault: str
     is_announced: bool
 
@@ -46,6 +47,7 @@ def vouching_for(
     return Vouching(
         signatures=tuple(names.found(outcome) for each in trust.subjects for outcome in each.outcomes),
         platforms=tuple(PlatformImage(each.subject, named.get(each.subject, "of the index")) for each in children),
+        is_trusted=trust.is_trusted,
         fault="" if trust.subjects else trust.because,
         is_announced=all(map(_is_by_record, trust.subjects)),
     )

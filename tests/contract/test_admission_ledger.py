@@ -91,9 +91,9 @@ def test_each_recorded_decision_has_an_audit_row_in_the_clusters_name(at: Checkp
     audit = metadata.tables["audit"]
     with at.store.database.read() as connection:
         rows = connection.execute(
-            select(audit.c.principal, audit.c.outcome).where(audit.c.operation == "AdmitWorkload")
+            select(audit.c.principal, audit.c.outcome, audit.c.request_id).where(audit.c.operation == "AdmitWorkload")
         ).all()
-    assert [tuple(row) for row in rows] == [(at.cluster.ocid, "done")]
+    assert [tuple(row) for row in rows] == [(at.cluster.ocid, "done", pod_review()["request"]["uid"])]
 
 
 def test_what_cannot_be_recorded_is_not_allowed_and_a_denial_stands(
