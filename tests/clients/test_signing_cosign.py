@@ -56,11 +56,18 @@ class Cosign:
         assert done.returncode == 0, done.stderr
         assert digest.text in done.stdout
 
-    def refuses(self, image: str, public_pem: str, *why: str) -> None:
-        """Fail unless cosign refuses, for one of these reasons."""
+    def refuses(self, image: str, public_pem: str, why: str) -> None:
+        """Fail unless cosign refuses, for this reason."""
         done = self.verify(image, public_pem)
         assert done.returncode != 0, done.stdout
-        assert any(reason in done.stderr for reason in why), done.stderr
+        assert why in done.stderr, done.stderr
+
+    @property
+    def wrong_key(self) -> str:
+        """How this version says that a signature is not the key's: 2.5 of the tag, 3.1 of the bundle."""
+        if "trixie" in self.program.parts:
+            return "no matching signatures: invalid signature when validating ASN.1 encoded signature"
+        return "failed to verify signature: could not verify envelope"
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def test_cosign_verifies_what_assay_signed_with_its_key_and_with_no_other(
     desk.deliver()
     cosign.accepts(name(desk, digest), public(desk, key), digest)
     cosign.accepts(name(desk, "v1"), public(desk, key), digest)
-    cosign.refuses(name(desk, digest), public(desk, other), "no matching signatures", "failed to verify signature")
+    cosign.refuses(name(desk, digest), public(desk, other), cosign.wrong_key)
 
 
 def test_cosign_finds_no_signature_on_an_image_that_is_not_signed(desk: Desk, cosign: Cosign) -> None:
