@@ -1,9 +1,11 @@
 """The only file that names concrete adapters: puts the rooms together into one running installation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
+from pathlib import Path
 
 from assay import journey
 from assay.admission import ledger
@@ -154,6 +156,26 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
         schedule=Schedule(_upkeep(intake, pulls, engine)),
         first_start=first,
     )
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Store]:
+    """The rows of the installation that `settings` name, beside a running server or without one; for the operator.
+
+    Errors: Refused when there is no such installation.
+    """
+    path = settings.database.removeprefix("sqlite:///")
+    if settings.database.startswith("sqlite") and not Path(path).exists():
+        raise Refused(f"There is no installation at {path}.", advice="Give the settings that assay serve has.")
+    database = Database(settings.database)
+    try:
+        migrations.upgrade(database)
+        clock = SystemClock()
+        site = site_of(database, clock, Site(settings.realm, settings.region))
+        # Page tokens made here are shown to nobody, so any key will do.
+        yield Store(database, clock, site, Secret.random(32))
+    finally:
+        database.close()
 
 
 def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Upkeep]:

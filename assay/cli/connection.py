@@ -3,31 +3,36 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from assay.errors import Reason, Refused, Unavailable
 from assay.secret import Secret
 
+if TYPE_CHECKING:
+    import httpx
+
 TIMEOUT_SECONDS = 60.0
 PROFILE_MODE = 0o600
 
+_REASONS = {401: Reason.NOT_AUTHENTICATED, 404: Reason.NOT_FOUND}
+
 
 class Profile(msgspec.Struct, frozen=True):
-    """What `assay login` keeps, in a file that only its owner may read."""
+    """What `assay login` keeps, in a file that only its owner may read. `registry` is the host of image references."""
 
     server: str
     user: str
     token: str
     tenancy: str
     namespace: str
+    registry: str
 
 
-def profile_path(folder: Path | None = None) -> Path:
-    """Where the profile lies: `~/.config/assay/profile.json`, or in `folder`."""
-    return (folder or Path.home() / ".config" / "assay") / "profile.json"
+def profile_path() -> Path:
+    """Where the profile lies if nobody says otherwise."""
+    return Path.home() / ".config" / "assay" / "profile.json"
 
 
 def save_profile(profile: Profile, path: Path) -> None:
@@ -62,20 +67,22 @@ class Connection:
     """Requests to one server as one user. Errors of every verb: the server's refusal as Refused, else Unavailable."""
 
     def __init__(self, server: str, token: Secret | None = None) -> None:
+        import httpx
+
         headers = {"user-agent": "assay-cli"}
         if token is not None:
             headers["authorization"] = f"Bearer {token.reveal()}"
         self._client = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_SECONDS)
 
-    def get(self, path: str, **query: object) -> Answer:
+    def get(self, path: str, **query: Any) -> Answer:
         """Read."""
         return self._ask("GET", path, query, None)
 
-    def post(self, path: str, body: object = None, **query: object) -> Answer:
+    def post(self, path: str, body: object = None, **query: Any) -> Answer:
         """Create or act."""
         return self._ask("POST", path, query, {} if body is None else body)
 
-    def put(self, path: str, body: object, **query: object) -> Answer:
+    def put(self, path: str, body: object, **query: Any) -> Answer:
         """Change."""
         return self._ask("PUT", path, query, body)
 
@@ -83,24 +90,26 @@ class Connection:
         """Remove."""
         return self._ask("DELETE", path, {}, None)
 
-    def everything(self, path: str, **query: object) -> list[dict[str, Any]]:
-        """All pages of a list, in its order; bare arrays and `items` alike."""
+    def everything(self, path: str, *, rows_max: int | None = None, **query: Any) -> list[dict[str, Any]]:
+        """All pages of a list, in its order, or its first `rows_max` rows; bare arrays and `items` alike."""
         rows: list[dict[str, Any]] = []
         page = ""
         while True:
             answer = self.get(path, **query, page=page)
             rows += answer.body["items"] if isinstance(answer.body, dict) else answer.body
             page = answer.next_page
-            if not page:
-                return rows
+            if not page or (rows_max is not None and len(rows) >= rows_max):
+                return rows[:rows_max]
 
     def _ask(self, method: str, path: str, query: dict[str, object], body: object) -> Answer:
-        parameters = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        import httpx
+
+        parameters = {name: _text(value) for name, value in query.items() if value not in (None, "")}
         content = None if body is None else msgspec.json.encode(body)
         headers = {"content-type": "application/json"} if body is not None else {}
         try:
             reply = self._client.request(method, path, params=parameters, content=content, headers=headers)
-        except httpx.HTTPError as fault:
+        except (httpx.HTTPError, httpx.InvalidURL) as fault:
             raise Unavailable(
                 f"{self._client.base_url} does not answer: {fault}.", advice="Is the server running?"
             ) from fault
@@ -109,17 +118,20 @@ class Connection:
         raise _refusal(reply)
 
 
-def _content(reply: httpx.Response) -> Any:
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _content(reply: "httpx.Response") -> Any:
     if "json" in reply.headers.get("content-type", ""):
         return reply.json()
     return reply.text
 
 
-def _refusal(reply: httpx.Response) -> Refused:
+def _refusal(reply: "httpx.Response") -> Refused:
     try:
         said = reply.json()
         text = f"{said['message']} ({said['code']}, request {reply.headers.get('opc-request-id', '-')})"
     except (ValueError, KeyError, TypeError):
         text = f"The server answered {reply.status_code}: {reply.text[:200]}"
-    reason = {401: Reason.NOT_AUTHENTICATED, 404: Reason.NOT_FOUND}.get(reply.status_code, Reason.MALFORMED)
-    return Refused(text, reason=reason)
+    return Refused(text, reason=_REASONS.get(reply.status_code, Reason.MALFORMED))

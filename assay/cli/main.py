@@ -1,29 +1,97 @@
-"""The command `assay`."""
+"""The command `assay`: an image's way from push to admission."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from assay.cli import show
-from assay.cli.serve import serve
+from assay.cli import (
+    account,
+    clusters,
+    emergency,
+    feeds,
+    functions,
+    images,
+    people,
+    policies,
+    repositories,
+    scanners,
+    scans,
+    serve,
+    session,
+    show,
+    signing,
+    vaults,
+)
 from assay.errors import AssayError
+
+INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
+_GROUPS = (
+    ("An image's way", "repository", repositories.app),
+    ("An image's way", "image", images.app),
+    ("An image's way", "scanner", scanners.app),
+    ("An image's way", "scan", scans.app),
+    ("An image's way", "verdict", scans.verdicts),
+    ("An image's way", "signature", signing.signatures),
+    ("An image's way", "cluster", clusters.app),
+    ("An image's way", "decision", clusters.decisions),
+    ("An image's way", "application", functions.applications),
+    ("An image's way", "function", functions.app),
+    ("Keys, people and policies", "vault", vaults.app),
+    ("Keys, people and policies", "key", vaults.keys),
+    ("Keys, people and policies", "user", people.users),
+    ("Keys, people and policies", "group", people.groups),
+    ("Keys, people and policies", "token", people.tokens),
+    ("Keys, people and policies", "policy", policies.app),
+    ("Keys, people and policies", "compartment", policies.compartments),
+    ("The installation", "feed", feeds.app),
+    ("The installation", "job", feeds.jobs),
+    ("The installation", "audit", feeds.audit),
+)
+for panel, name, commands in _GROUPS:
+    app.add_typer(commands, name=name, rich_help_panel=panel)
+
+app.command(rich_help_panel="Signing in")(account.login)
+app.command(rich_help_panel="Signing in")(account.logout)
+app.command(rich_help_panel="Signing in")(account.whoami)
+app.command(rich_help_panel="Signing in")(account.password)
+app.command(rich_help_panel="An image's way")(signing.sign)
+app.command(rich_help_panel="An image's way")(signing.verify)
+app.command(rich_help_panel="The installation")(serve.serve)
+app.command(rich_help_panel="The installation")(emergency.reset_administrator)
+
+
+@app.callback()
+def options(
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ASSAY_PROFILE", help="The file that holds the session; ~/.config/assay/profile.json else."
+        ),
+    ] = None,
+) -> None:
+    """An image's way from push to admission."""
+    session.PROFILE_FILE.set(profile)
+
 
 def run() -> None:
-    """Entry point: an error of ours becomes a sentence and exit status 1."""
+    """Entry point. Exit status: 0 done, 1 refused or failed, 2 wrong usage; an error of ours becomes a sentence."""
     try:
         app()
     except AssayError as fault:
         show.error(str(fault))
         raise SystemExit(1) from None
-
-
-@app.callback()
-def _assay() -> None:
-    """Assay takes a container image from pushed to allowed to run."""
-
-
-app.command()(serve)
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

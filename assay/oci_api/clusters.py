@@ -215,6 +215,26 @@ def _create_certificate(call: Call) -> Reply:
     return Reply(body)
 
 
+def _list_certificates(call: Call) -> Reply:
+    found = clusters.list_cluster_certificates(call.app.store, call.actor, call.path["cluster"])
+    items = [
+        {
+            "id": each.ocid,
+            "description": each.description,
+            "fingerprint": each.fingerprint,
+            "timeCreated": rfc3339(each.time_created),
+            "timeExpires": rfc3339(each.valid_until),
+        }
+        for each in found
+    ]
+    return Reply({"items": items})
+
+
+def _delete_certificate(call: Call) -> Reply:
+    clusters.delete_cluster_certificate(call.app.store, call.actor, call.path["cluster"], call.path["certificate"])
+    return Reply()
+
+
 def _list_decisions(call: Call) -> Reply:
     page = ledger.list_decisions(
         call.app.store,
@@ -244,6 +264,8 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_OWN}/tokens", "ListClusterTokens", _list_tokens),
     Row("DELETE", f"{_OWN}/tokens/{{token}}", "DeleteClusterToken", _delete_token),
     Row("POST", f"{_OWN}/certificates", "CreateClusterToken", _create_certificate),
+    Row("GET", f"{_OWN}/certificates", "ListClusterTokens", _list_certificates),
+    Row("DELETE", f"{_OWN}/certificates/{{certificate}}", "DeleteClusterToken", _delete_certificate),
     Row("GET", f"{_OWN}/decisions", "ListAdmissionDecisions", _list_decisions),
     Row("GET", "/20260901/decisions/{number}", "ListAdmissionDecisions", _get_decision),
 )

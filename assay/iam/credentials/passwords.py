@@ -6,13 +6,15 @@ from sqlalchemy import Connection
 
 from assay.errors import Reason, Refused
 from assay.iam import hashing
-from assay.iam.actor import Actor
+from assay.iam.actor import Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target
 from assay.iam.credentials import lockout, sessions
+from assay.iam.identity import groups, tenancies, users
 from assay.iam.identity.targets import known, of_user
 from assay.iam.records import credentials as records
 from assay.iam.records import identities
+from assay.iam.resources import State, Tenancy, User
 from assay.secret import Secret
 from assay.storage import Store
 
@@ -41,6 +43,32 @@ def reset(store: Store, actor: Actor, user: str, *, if_match: str | None = None)
         return OneTimePassword(user, password)
 
     return perform(store, actor, "CreateOrResetUIPassword", locate=locate, change=change, if_match=if_match)
+
+
+def reset_administrator(store: Store, *, namespace: str = "", user: str = "") -> tuple[User, OneTimePassword]:
+    """Let an administrator in whose password is lost; for the operator of the installation alone, never behind a door.
+
+    `namespace` names the tenancy when there are several; `user` the administrator, when several are active.
+    Errors: Refused, naming the administrators that there are.
+    """
+    with store.database.read() as connection:
+        tenancy = tenancies.with_namespace(connection, namespace) if namespace else None
+        tenancy = tenancy or tenancies.of_installation(connection)
+    operator = Actor(Principal(PrincipalKind.INSTALLATION, "operator"), tenancy.ocid)
+    active = _active_administrators(store, operator, tenancy)
+    found = [each for each in active if user in ("", each.name)]
+    if len(found) != 1:
+        raise Refused(
+            f"{user!r} is no active administrator." if user else f"There are {len(active)} active administrators.",
+            advice=f"Name one of: {', '.join(each.name for each in active)}.",
+        )
+    return found[0], reset(store, operator, found[0].ocid)
+
+
+def _active_administrators(store: Store, operator: Actor, tenancy: Tenancy) -> list[User]:
+    members = groups.memberships(store, operator, group=tenancy.administrators).items
+    found = [users.get(store, operator, each.user) for each in members]
+    return [each for each in found if each.lifecycle_state is State.ACTIVE]
 
 
 def change(

@@ -1,0 +1,200 @@
+"""Scans: list them, look at one, wait for one, compare two; and the verdicts of reviewers."""
+
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli import names, show
+from assay.cli.options import ImageText, Out, ScanText, group
+from assay.cli.progress import Say, until
+from assay.cli.scanners import command_to_allow
+from assay.cli.session import Session, signed_in
+from assay.cli.show import Output
+from assay.errors import Refused
+
+app = group("Scans of images, and their problems.")
+verdicts = group("What reviewers say of scans.")
+
+WAIT_SECONDS = 600
+
+
+def risk(scan: dict[str, Any]) -> str | None:
+    """The risk level as people read it; a scan that is not whole has none, and says how it stands."""
+    level = scan["highestProblemSeverity"]
+    return level.capitalize() if level else f"– ({scan['state'].lower()})"
+
+
+def _title(change: dict[str, Any]) -> str:
+    return f"{change['before'] or '–'} → {change['after'] or '–'}"
+
+
+_LIST: show.Columns = {
+    "Scan": lambda scan: (
+        f"{scan['repository']}:{scan['image']}#{scan['feedRevision']}"
+        if not scan["image"].startswith("sha256:")
+        else f"{scan['repository']}@{scan['image'][:19]}#{scan['feedRevision']}"
+    ),
+    "Date": show.when("timeFinished"),
+    "Cause": "cause",
+    "Risk": risk,
+    "Problems": "problemCount",
+    "Critical": "counts.critical",
+    "High": "counts.high",
+    "Medium": "counts.medium",
+    "Low": "counts.low",
+    "Unrated": "counts.unrated",
+}
+_ONE: show.Columns = {
+    "Image": lambda scan: f"{scan['repository']}:{scan['image']}",
+    "Digest": "imageDigest",
+    "Date": show.when("timeFinished"),
+    "Cause": "cause",
+    "Feed revision": "feedRevision",
+    "Current as of": "currentAsOfRevision",
+    "Risk": risk,
+    "Why not whole": "stateReason",
+    "Problems": lambda scan: ", ".join(
+        [f"{scan['problemCount']} in all", *(f"{number} {name}" for name, number in scan["counts"].items() if number)]
+    ),
+}
+_PROBLEMS: show.Columns = {
+    "Severity": lambda row: (row["severity"] or "–").capitalize() if row["isRated"] else "Unrated",
+    "Vulnerability": "name",
+    "Package": "package.name",
+    "Installed": "package.version",
+    "Fixed in": "package.cveFixVersion",
+    "Location": "package.locations",
+    "State": lambda row: row["state"].lower(),
+    "Link": "cveReference",
+}
+_CHANGES: show.Columns = {
+    "Change": "kind",
+    "Severity": _title,
+    "Vulnerability": "name",
+    "Packages": lambda change: sorted({each["name"] for each in change["vulnerablePackages"]}),
+    "Because": lambda change: [f"{each['advisory']}: {each['reason']}" for each in change["because"]],
+    "Link": "cveReference",
+}
+_VERDICTS: show.Columns = {
+    "Date": show.when("timeCreated"),
+    "Verdict": lambda verdict: "accepted" if verdict["isAccepted"] else "refused",
+    "Reviewer": "reviewer",
+    "Feed revision": "feedRevision",
+    "Reason": "reason",
+}
+
+
+@app.command("list")
+def list_(
+    image: Annotated[str, typer.Argument(metavar="REPOSITORY[:TAG]", help="A repository, or one image of it.")],
+    latest: Annotated[bool, typer.Option("--latest", help="Only the latest scan of each image.")] = False,
+    output: Out = Output.TABLE,
+) -> None:
+    """List scans, the newest first."""
+    session = signed_in()
+    name = names.image_name(session, image)
+    found = session.server.everything(
+        names.SCANS,
+        **session.within(""),
+        repository=name.repository,
+        image=name.version,
+        isLatestOnly=True if latest else "",
+    )
+    show.rows(output, _LIST, found, empty=f"No scan. See: assay scanner status {name.repository}")
+
+
+@app.command("show")
+def show_(scan: ScanText, output: Out = Output.TABLE) -> None:
+    """Show a scan: its risk level and all its problems."""
+    session = signed_in()
+    found = session.server.get(f"{names.SCANS}/{names.scan(session, scan)}").body
+    if output is Output.JSON:
+        show.said(output, "", found)
+        return
+    show.thing(output, _ONE, found)
+    show.line("")
+    rows = [{**problem, "package": each} for problem in found["problems"] for each in problem["vulnerablePackages"]]
+    show.rows(output, _PROBLEMS, rows, empty="No problem is known.")
+
+
+@app.command()
+def compare(
+    before: ScanText,
+    after: ScanText,
+    output: Out = Output.TABLE,
+) -> None:
+    """Show what changed from one scan to another, and why."""
+    session = signed_in()
+    query = {"before": names.scan(session, before), "after": names.scan(session, after)}
+    found = session.server.get("/20260901/scanComparison", **query).body
+    if output is Output.JSON:
+        show.said(output, "", found)
+        return
+    then, now = found["before"], found["after"]
+    show.line(f"{risk(then)}, {then['problemCount']} problems  →  {risk(now)}, {now['problemCount']} problems")
+    show.rows(output, _CHANGES, found["changes"], empty="Nothing changed.")
+
+
+@app.command()
+def wait(
+    image: ImageText,
+    seconds: Annotated[int, typer.Option(help="Give up after so long.", min=1)] = WAIT_SECONDS,
+    output: Out = Output.TABLE,
+) -> None:
+    """Wait until an image is scanned; for scripts that push, scan and sign."""
+    session = signed_in()
+    found = names.image(session, image)
+
+    def ask(_: Say) -> dict[str, Any] | None:
+        status = status_of(session, found)
+        if status is not None and status["missingStatements"]:
+            raise Refused(
+                f"{found['displayName']} cannot be scanned: the scanning service may not read it.",
+                advice=f"Run: {command_to_allow(status['missingStatements'])}",
+            )
+        scan: dict[str, Any] | None = status["latestScan"] if status and status["standing"] == "scanned" else None
+        return scan
+
+    scanned = until(ask, f"Waiting for the scan of {found['displayName']}", seconds)
+    show.said(output, f"{found['displayName']}: {risk(scanned)}, {scanned['problemCount']} problems.", scanned)
+
+
+def status_of(session: Session, image: dict[str, Any]) -> dict[str, Any] | None:
+    """How an image stands towards scanning; None when nobody ever asked for its scan."""
+    found = session.server.everything(f"/20260901/repositories/{image['repositoryId']}/scanStatuses")
+    return next((each for each in found if each["imageId"] == image["id"]), None)
+
+
+_Reason = Annotated[str, typer.Option(help="Why; it is kept with the verdict.")]
+
+
+@verdicts.command()
+def accept(scan: ScanText, reason: _Reason, output: Out = Output.TABLE) -> None:
+    """Record that a scan is good enough."""
+    _record(scan, reason, output, accepted=True)
+
+
+@verdicts.command()
+def refuse(scan: ScanText, reason: _Reason, output: Out = Output.TABLE) -> None:
+    """Record that a scan is not good enough."""
+    _record(scan, reason, output, accepted=False)
+
+
+@verdicts.command("list")
+def list_verdicts(image: ImageText, output: Out = Output.TABLE) -> None:
+    """List the verdicts on an image, the newest first."""
+    session = signed_in()
+    show.rows(output, _VERDICTS, verdicts_of(session, names.image(session, image)), empty="No verdict yet.")
+
+
+def verdicts_of(session: Session, image: dict[str, Any]) -> list[dict[str, Any]]:
+    """The verdicts on an image, the newest first."""
+    return session.server.everything(f"/20260901/images/{image['id']}/verdicts")
+
+
+def _record(scan: str, reason: str, output: Output, *, accepted: bool) -> None:
+    session = signed_in()
+    path = f"/20260901/scans/{names.scan(session, scan)}/verdicts"
+    made = session.server.post(path, {"isAccepted": accepted, "reason": reason}).body
+    word = "accepted" if accepted else "refused"
+    show.said(output, f"Recorded: {word} as of feed revision {made['feedRevision']}.", made)
