@@ -99,7 +99,7 @@ def _add(
     now: Instant,
 ) -> Image:
     layers = manifests.layers_of(connection, stored.digest)
-    change = blobs.use_layers(connection, repository.ocid, layers, 1)
+    change = blobs.use_layers(connection, repository.ocid, layers)
     extension = access.ocid_extension(connection, repository.tenancy)
     added = images.add(
         connection,

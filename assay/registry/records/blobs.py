@@ -116,20 +116,19 @@ def revive(connection: Connection, repository: str, digests: Collection[Digest])
         )
 
 
-def use_layers(connection: Connection, repository: str, digests: Collection[Digest], by: int) -> LayerChange:
-    """Add `by` (1 or -1) to the uses of layers; how the repository's counts of layers in use change."""
+def use_layers(connection: Connection, repository: str, digests: Collection[Digest]) -> LayerChange:
+    """Count one more image that has these layers; how the repository's counts of layers in use grow."""
     layers = total = 0
-    edge = 0 if by > 0 else 1
     for run in in_runs({digest.text for digest in digests}):
         here = and_(repository_blob.c.repository == repository, repository_blob.c.digest.in_(run))
-        turning = connection.execute(
+        fresh = connection.execute(
             select(
                 func.count().label("layers"), func.coalesce(func.sum(repository_blob.c.size), 0).label("total")
-            ).where(here, repository_blob.c.layer_uses == edge)
+            ).where(here, repository_blob.c.layer_uses == 0)
         ).one()
-        layers, total = layers + turning.layers, total + int(turning.total)
-        connection.execute(update(repository_blob).where(here).values(layer_uses=repository_blob.c.layer_uses + by))
-    return LayerChange(layers * by, total * by)
+        layers, total = layers + fresh.layers, total + int(fresh.total)
+        connection.execute(update(repository_blob).where(here).values(layer_uses=repository_blob.c.layer_uses + 1))
+    return LayerChange(layers, total)
 
 
 def layers(connection: Connection, repository: str, digests: Collection[Digest]) -> tuple[Layer, ...]:
