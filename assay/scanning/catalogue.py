@@ -78,6 +78,11 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
     )
 
 
+def unreadable(reason: str) -> Catalogue:
+    """The catalogue of an image of which nothing could be read."""
+    return Catalogue((frozenset(),), (), ScanState.FAILED, reason[:REASON_LENGTH_MAX])
+
+
 def path_of(platforms: Iterable[Sequence[frozenset[Component]]]) -> tuple[frozenset[Component], ...]:
     """The disjoint levels of an image, from the levels of each of its platforms, bottom first."""
     seen: set[Component] = set()

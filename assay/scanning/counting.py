@@ -8,7 +8,7 @@ own totals along a path telescopes to the problems of the image, each once, by i
 Severities are the numbers of `advisories.Severity`: 5 critical, 4 high, 3 medium, 2 unrated, 1 low; 0 is "not there".
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -68,10 +68,16 @@ def highest(components: Iterable[K], ratings: Mapping[K, Ratings]) -> dict[int, 
     """The highest severity of each vulnerability among some components."""
     found: dict[int, int] = {}
     for component in components:
-        for vulnerability, severity in ratings.get(component, {}).items():
-            if severity > found.get(vulnerability, 0):
-                found[vulnerability] = severity
+        there = ratings.get(component)
+        if there:
+            raise_to(found, there)
     return found
+
+
+def raise_to(found: dict[int, int], there: Ratings) -> None:
+    """Let `found` have the higher severity of the two for each vulnerability."""
+    known = found.get
+    found.update([item for item in there.items() if item[1] > known(item[0], 0)])
 
 
 def own_totals(levels: Iterable[Ratings]) -> tuple[Vector, ...]:
@@ -80,17 +86,16 @@ def own_totals(levels: Iterable[Ratings]) -> tuple[Vector, ...]:
     totals = []
     for here in levels:
         totals.append(own_total(here, below))
-        for vulnerability, severity in here.items():
-            if severity > below.get(vulnerability, 0):
-                below[vulnerability] = severity
+        raise_to(below, here)
     return tuple(totals)
 
 
 def own_total(here: Ratings, below: Ratings) -> Vector:
     """What a set with `here` adds on top of a path with `below`."""
     row = [0] * 5
+    known = below.get
     for vulnerability, severity in here.items():
-        _count(row, severity, below.get(vulnerability, 0), 1)
+        _count(row, severity, known(vulnerability, 0), 1)
     return _vector(row)
 
 
@@ -104,34 +109,28 @@ class Tree:
     """The part of the chain forest that a computation needs: which chains end in a set, and what lies below them."""
 
     def __init__(self) -> None:
-        self._ending: dict[int, list[tuple[int, int]]] = {}
-        self._inner: dict[int, tuple[int, int]] = {}
+        self._ending: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        self._sets: dict[int, tuple[int, ...]] = {0: ()}
+
+    def add_chain(self, chain: int, component_set: int, parent: int) -> None:
+        """Say of a chain that others stand on which set it ends in; its parent (0: none) must have been said before."""
+        self._sets[chain] = (*self._sets[parent], component_set)
 
     def add_set(self, component_set: int, chains: Iterable[tuple[int, int]]) -> None:
-        """Say all chains that end in a set, as (chain, parent); a parent of 0 is none."""
-        self._ending[component_set] = list(chains)
-
-    def add_inner(self, chain: int, component_set: int, parent: int) -> None:
-        """Say of a chain that others stand on which set it ends in and what it stands on."""
-        self._inner[chain] = (component_set, parent)
+        """Say all chains that end in a set, as (chain, parent); their parents must have been said before."""
+        self._ending[component_set] = [(chain, self._sets[parent]) for chain, parent in chains]
 
     def knows_set(self, component_set: int) -> bool:
         """Whether `add_set` was called for it."""
         return component_set in self._ending
 
-    def knows_inner(self, chain: int) -> bool:
-        """Whether `add_inner` was called for it."""
-        return chain in self._inner
+    def knows_chain(self, chain: int) -> bool:
+        """Whether `add_chain` was called for it; 0, no chain, is known."""
+        return chain in self._sets
 
-    def chains(self, component_set: int) -> Sequence[tuple[int, int]]:
-        """(chain, parent) of each chain that ends in the set."""
+    def ending(self, component_set: int) -> Sequence[tuple[int, tuple[int, ...]]]:
+        """(chain, sets below it) of each chain that ends in the set."""
         return self._ending[component_set]
-
-    def sets_below(self, parent: int) -> Iterator[int]:
-        """The sets of a path from `parent` down."""
-        while parent:
-            component_set, parent = self._inner[parent]
-            yield component_set
 
 
 #: The changes of own totals by chain, filled vulnerability by vulnerability.
@@ -145,13 +144,15 @@ def add_differences(ledger: Ledger, ratings: Mapping[int, tuple[int, int]], tree
     sets in which nothing changed, as they decide what counts above them.
     """
     for component_set, (before, after) in ratings.items():
-        for chain, parent in tree.chains(component_set):
+        for chain, below in tree.ending(component_set):
             below_before = below_after = 0
-            for lower in tree.sets_below(parent):
+            for lower in below:
                 there = ratings.get(lower)
                 if there is not None:
-                    below_before = max(below_before, there[0])
-                    below_after = max(below_after, there[1])
+                    if there[0] > below_before:
+                        below_before = there[0]
+                    if there[1] > below_after:
+                        below_after = there[1]
             if before == after and below_before == below_after:
                 continue
             row = ledger.get(chain)
@@ -162,6 +163,7 @@ def add_differences(ledger: Ledger, ratings: Mapping[int, tuple[int, int]], tree
 
 
 def _count(row: list[int], severity: int, below: int, sign: int) -> None:
+    """Count one vulnerability of a set at `severity` on top of `below`."""
     if severity > below:
         row[5 - severity] += sign
         if below:

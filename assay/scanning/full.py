@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from assay.advisories import revisions
-from assay.scanning.counting import Vector, highest, own_total
+from assay.scanning.counting import Vector, highest, own_total, raise_to
 from assay.scanning.evaluation import decisions_for
 from assay.scanning.records import components, matches, scans, totals
 from assay.scanning.records.batches import batches
@@ -83,7 +83,7 @@ def _totals(connection: Connection, rev: int, ratings: AllRatings) -> tuple[int,
     rows = list(components.all_chains(connection))
     inner = {row.parent for row in rows}
     wrong = 0
-    below: list[Mapping[int, int]] = []
+    below: list[dict[int, int]] = []
     for piece in batches(_depth_first(rows), CHAINS_AT_ONCE):
         bodies = components.set_bodies(connection, {row.set for row in piece})
         stored = totals.as_of(connection, [row.id for row in piece], rev)
@@ -93,7 +93,8 @@ def _totals(connection: Connection, rev: int, ratings: AllRatings) -> tuple[int,
             here = highest(bodies[row.set], ratings)
             wrong += own_total(here, under) != stored.get(row.id)
             if row.id in inner:
-                below.append(_over(under, here))
+                below.append(dict(under))
+                raise_to(below[-1], here)
     return len(rows), wrong
 
 
@@ -107,14 +108,6 @@ def _depth_first(rows: Sequence[ChainRow]) -> Iterator[ChainRow]:
         row = waiting.pop()
         yield row
         waiting.extend(children.pop(row.id, ()))
-
-
-def _over(under: Mapping[int, int], here: Mapping[int, int]) -> Mapping[int, int]:
-    merged = dict(under)
-    for vulnerability, severity in here.items():
-        if severity > merged.get(vulnerability, 0):
-            merged[vulnerability] = severity
-    return merged
 
 
 def _scans(connection: Connection, rev: int) -> tuple[int, int]:

@@ -117,7 +117,7 @@ def _scan(
     if not requests.stands(connection, request.image):
         return False
     requests.done(connection, request.image)
-    inventories.take_up(connection, inventory.id, target=request.target, compartment=request.compartment)
+    inventories.take_up(connection, inventory, target=request.target, compartment=request.compartment)
     preparing = revisions.preparing_revision(connection)
     if preparing is not None:
         inventories.note_late(connection, preparing, inventory.id)

@@ -13,9 +13,9 @@ from assay.inventory import Composition, LayerReaders
 from assay.inventory.catalog import compose_image
 from assay.oci import Descriptor, Digest, strict_json
 from assay.registry import images, repositories
-from assay.registry.model import LifecycleState, PlatformManifest
+from assay.registry.model import Image, LifecycleState, PlatformManifest
 from assay.scanning import coverage, push
-from assay.scanning.catalogue import catalogue
+from assay.scanning.catalogue import Catalogue, catalogue, unreadable
 from assay.scanning.model import Cause
 from assay.scanning.permission import may_scan
 from assay.scanning.records import inventories, requests
@@ -94,23 +94,29 @@ def scan_waiting(
 def _scan(store: Store, blobs: BlobStore, readers: LayerReaders, request: Request) -> bool:
     """Scan one image that waits, if the service may; whether there is a new scan."""
     with store.database.read() as connection:
-        found = repositories.of_ocid(connection, request.tenancy, request.repository)
+        repository = repositories.of_ocid(connection, request.tenancy, request.repository)
         image = images.of_ocid(connection, request.tenancy, request.image)
-        if found is None or image is None or not may_scan(connection, found, now=store.clock.now()):
+        if repository is None or image is None or not may_scan(connection, repository, now=store.clock.now()):
             return False
         inventory = inventories.of_image(connection, image.ocid)
-        is_known = inventory is not None and inventory.state is ScanState.COMPLETE
-        platforms = () if is_known else images.platforms(connection, found.ocid, image.digest)
-    if inventory is not None and is_known:
+    if inventory is not None and inventory.state is ScanState.COMPLETE:
         return push.record_again(store, request, inventory)
+    return push.record(store, request, _catalogue(store, blobs, readers, image))
 
+
+def _catalogue(store: Store, blobs: BlobStore, readers: LayerReaders, image: Image) -> Catalogue:
     def compose(platform: PlatformManifest) -> Composition:
         layers = [Descriptor(media_type, digest, size) for digest, media_type, size in platform.layers]
         diff_ids, reason = _diff_ids(blobs, platform.config)
         found = compose_image(store, blobs, readers, layers, diff_ids=diff_ids)
         return replace(found, reasons=(*found.reasons, reason)) if reason else found
 
-    return push.record(store, request, catalogue(platforms, compose))
+    try:
+        with store.database.read() as connection:
+            platforms = images.platforms(connection, image.repository, image.digest)
+    except Refused as refusal:
+        return unreadable(refusal.message)
+    return catalogue(platforms, compose)
 
 
 def _diff_ids(blobs: BlobStore, config: Digest) -> tuple[tuple[Digest, ...] | None, str]:

@@ -65,10 +65,8 @@ def ids_of(connection: Connection, identities: Collection[bytes]) -> dict[bytes,
     """Ids of the components among these that are known."""
     known: dict[bytes, int] = {}
     for piece in batches(identities):
-        rows = connection.execute(
-            select(component.c.identity, component.c.id).where(component.c.identity.in_(piece))
-        ).tuples()
-        known.update(rows)
+        rows = connection.execute(select(component.c.identity, component.c.id).where(component.c.identity.in_(piece)))
+        known.update(rows.all())
     return known
 
 
@@ -81,8 +79,8 @@ def add(connection: Connection, rows: Mapping[bytes, Component]) -> dict[bytes, 
     for piece in batches(sorted(rows)):
         statement = insert(connection, component).on_conflict_do_nothing(index_elements=["identity"])
         values = [{"identity": identity, **_values(rows[identity])} for identity in piece]
-        found = connection.execute(statement.returning(component.c.identity, component.c.id), values).tuples()
-        added.update(found)
+        found = connection.execute(statement.returning(component.c.identity, component.c.id), values)
+        added.update(found.all())
     return added
 
 
@@ -96,7 +94,7 @@ def subjects(connection: Connection, ids: Collection[int]) -> dict[int, Subject]
     """What advisories see of these components."""
     found: dict[int, Subject] = {}
     for piece in batches(ids):
-        for row in connection.execute(_SUBJECT.where(component.c.id.in_(piece))).tuples():
+        for row in connection.execute(_SUBJECT.where(component.c.id.in_(piece))):
             found[row[0]] = Subject(*row[1:])
     return found
 
@@ -106,7 +104,7 @@ def subjects_of_packages(connection: Connection, packages: Collection[tuple[str,
     found: dict[int, Subject] = {}
     for piece in batches([(package, ecosystem) for ecosystem, package in packages], 400):
         wanted = tuple_(component.c.package, component.c.ecosystem).in_(piece)
-        for row in connection.execute(_SUBJECT.where(wanted)).tuples():
+        for row in connection.execute(_SUBJECT.where(wanted)):
             found[row[0]] = Subject(*row[1:])
     return found
 
@@ -126,7 +124,7 @@ def packages_after(connection: Connection, after: tuple[str, str], limit: int) -
         .order_by(component.c.package, component.c.ecosystem)
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in connection.execute(query).tuples()]
+    return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def known_components(connection: Connection, ids: Collection[int]) -> dict[int, Component]:
@@ -134,7 +132,7 @@ def known_components(connection: Connection, ids: Collection[int]) -> dict[int, 
     columns = [component.c[field] for field in _FIELDS]
     found: dict[int, Component] = {}
     for piece in batches(ids):
-        for row in connection.execute(select(component.c.id, *columns).where(component.c.id.in_(piece))).tuples():
+        for row in connection.execute(select(component.c.id, *columns).where(component.c.id.in_(piece))):
             found[row[0]] = Component(*row[1:])
     return found
 
@@ -147,7 +145,7 @@ def set_ids(connection: Connection, digests: Collection[bytes]) -> dict[bytes, i
     known: dict[bytes, int] = {}
     for piece in batches(digests):
         found = select(component_set.c.digest, component_set.c.id).where(component_set.c.digest.in_(piece))
-        known.update(connection.execute(found).tuples())
+        known.update(connection.execute(found).all())
     return known
 
 
@@ -169,15 +167,18 @@ def set_bodies(connection: Connection, ids: Collection[int]) -> dict[int, "array
     bodies: dict[int, array[int]] = {}
     for piece in batches(ids):
         query = select(component_set.c.id, component_set.c.components).where(component_set.c.id.in_(piece))
-        bodies.update((identity, unpacked(body)) for identity, body in connection.execute(query).tuples())
+        bodies.update((identity, unpacked(body)) for identity, body in connection.execute(query))
     return bodies
 
 
-def sets_holding(connection: Connection, component_ids: Collection[int]) -> Iterable[tuple[int, int]]:
-    """(component, set) for every set that holds one of these components."""
+def sets_holding(connection: Connection, component_ids: Collection[int]) -> dict[int, list[int]]:
+    """Component → all sets that hold it."""
+    found: dict[int, list[int]] = {}
     for piece in batches(component_ids):
         query = select(set_item.c.component_id, set_item.c.set_id).where(set_item.c.component_id.in_(piece))
-        yield from connection.execute(query).tuples()
+        for component_id, set_id in connection.execute(query).all():
+            found.setdefault(component_id, []).append(set_id)
+    return found
 
 
 def sets_with_any(connection: Connection, component_ids: Collection[int]) -> set[int]:
@@ -215,20 +216,20 @@ def add_chain(connection: Connection, path: Sequence[ChainRow], set_id: int) -> 
 def chains_ending_in(connection: Connection, sets: Collection[int]) -> Iterable[ChainRow]:
     """All chains whose last set is one of these."""
     for piece in batches(sets):
-        rows = connection.execute(_CHAIN.where(chain.c.set_id.in_(piece))).tuples()
+        rows = connection.execute(_CHAIN.where(chain.c.set_id.in_(piece))).all()
         yield from (ChainRow(*row) for row in rows)
 
 
 def chains(connection: Connection, ids: Collection[int]) -> Iterable[ChainRow]:
     """These chains."""
     for piece in batches(ids):
-        rows = connection.execute(_CHAIN.where(chain.c.id.in_(piece))).tuples()
+        rows = connection.execute(_CHAIN.where(chain.c.id.in_(piece))).all()
         yield from (ChainRow(*row) for row in rows)
 
 
 def all_chains(connection: Connection) -> Iterable[ChainRow]:
     """Every chain there is, lower levels first; for the full recomputation alone."""
-    rows = connection.execution_options(yield_per=10_000).execute(_CHAIN.order_by(chain.c.level, chain.c.id)).tuples()
+    rows = connection.execution_options(yield_per=10_000).execute(_CHAIN.order_by(chain.c.level, chain.c.id))
     return (ChainRow(*row) for row in rows)
 
 

@@ -182,11 +182,16 @@ def freeze_repository(connection: Connection, repository: str, rev: int) -> None
     connection.execute(update(inventory).where(inventory.c.repository == repository, *_LIVE).values(frozen_rev=rev))
 
 
-def take_up(connection: Connection, inventory_id: int, *, target: str, compartment: str) -> None:
-    """Look at an image again, for this target."""
+def take_up(connection: Connection, found: Inventory, *, target: str, compartment: str) -> None:
+    """Look at an image again, for this target.
+
+    A revision that was being prepared while the image was frozen may have scanned it still; nobody has read that.
+    """
+    if found.frozen_rev is not None:
+        connection.execute(delete(scan).where(scan.c.inventory_id == found.id, scan.c.rev > found.frozen_rev))
     connection.execute(
         update(inventory)
-        .where(inventory.c.id == inventory_id)
+        .where(inventory.c.id == found.id)
         .values(frozen_rev=None, target=target, compartment=compartment)
     )
 
@@ -215,7 +220,7 @@ def changed(connection: Connection, sets: Collection[int]) -> list[tuple[str, in
     found: list[tuple[str, int]] = []
     for piece in batches(sorted(chains)):
         query = select(inventory.c.repository, inventory.c.id).where(inventory.c.chain_id.in_(piece), *_LIVE)
-        found.extend((row[0], row[1]) for row in connection.execute(query).tuples())
+        found.extend((row[0], row[1]) for row in connection.execute(query))
     return sorted(found)
 
 

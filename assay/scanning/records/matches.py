@@ -55,7 +55,7 @@ def of_vulnerabilities(connection: Connection, vulnerabilities: Collection[int],
     rows: list[MatchRow] = []
     for piece in batches(vulnerabilities):
         query = _ROW.where(match.c.vulnerability_id.in_(piece), holds(rev))
-        rows.extend(MatchRow(*row) for row in connection.execute(query).tuples())
+        rows.extend(MatchRow(*row) for row in connection.execute(query))
     return rows
 
 
@@ -64,7 +64,7 @@ def of_components(connection: Connection, components: Collection[int], rev: int)
     rows: list[MatchRow] = []
     for piece in batches(components):
         query = _ROW.where(match.c.component_id.in_(piece), holds(rev))
-        rows.extend(MatchRow(*row) for row in connection.execute(query).tuples())
+        rows.extend(MatchRow(*row) for row in connection.execute(query))
     return rows
 
 
@@ -72,7 +72,7 @@ def ratings(connection: Connection, components: Collection[int], rev: int) -> It
     """(component, vulnerability, severity) as of `rev`, from the index alone."""
     for piece in batches(components):
         query = select(match.c.component_id, match.c.vulnerability_id, match.c.severity)
-        yield from connection.execute(query.where(match.c.component_id.in_(piece), holds(rev))).tuples()
+        yield from connection.execute(query.where(match.c.component_id.in_(piece), holds(rev)))
 
 
 def intervals(connection: Connection, components: Collection[int], since: int, until: int) -> list[Interval]:
@@ -88,7 +88,7 @@ def intervals(connection: Connection, components: Collection[int], since: int, u
             match.c.advisory,
             match.c.fix,
         ).where(match.c.component_id.in_(piece), match.c.from_rev <= until, match.c.until_rev > since)
-        rows.extend(Interval(*row) for row in connection.execute(query).tuples())
+        rows.extend(Interval(*row) for row in connection.execute(query))
     return rows
 
 
@@ -157,7 +157,7 @@ def before_and_after(
             .where(match.c.vulnerability_id.in_(piece), match.c.until_rev > rev - 1)
             .group_by(match.c.vulnerability_id, match.c.component_id)
         )
-        for vulnerability, component, before, after, change in connection.execute(query).tuples():
+        for vulnerability, component, before, after, change in connection.execute(query):
             found.setdefault(vulnerability, {})[component] = (before, after)
             if change:
                 changing.add(vulnerability)

@@ -53,6 +53,12 @@ def add(
     return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
 
+def take_back(connection: Connection, inventory_id: int, rev: int) -> bool:
+    """Remove the scan of an inventory as of a revision that is being prepared; whether there was one."""
+    done = connection.execute(delete(scan).where(scan.c.inventory_id == inventory_id, scan.c.rev == rev))
+    return done.rowcount == 1
+
+
 def add_rescans(connection: Connection, inventories: Collection[int], rev: int, now: Instant) -> None:
     """Write a scan as of `rev`, caused by the feed, for each of these inventories that is looked at still."""
     live = [
@@ -85,7 +91,7 @@ def images_scanned(connection: Connection, inventories: Collection[int], rev: in
         .where(inventory.c.id.in_(inventories))
         .order_by(inventory.c.repository, inventory.c.id)
     )
-    return [(tenancy, repository, image) for tenancy, repository, image in connection.execute(query).tuples()]
+    return [(tenancy, repository, image) for tenancy, repository, image in connection.execute(query)]
 
 
 def one(connection: Connection, mark: str, rev: int, published: int) -> ScanRow | None:
@@ -170,13 +176,13 @@ def latest_of_live(
         .order_by(inventory.c.id)
         .limit(limit)
     )
-    return [(identity, (c5, c4, c3, c2, c1)) for identity, c5, c4, c3, c2, c1 in connection.execute(query).tuples()]
+    return [(identity, (c5, c4, c3, c2, c1)) for identity, c5, c4, c3, c2, c1 in connection.execute(query)]
 
 
 def times(connection: Connection, inventory_id: int) -> dict[int, Instant]:
     """When each scan of an inventory was made, by revision."""
     query = select(scan.c.rev, scan.c.time_created).where(scan.c.inventory_id == inventory_id)
-    return {rev: Instant(time) for rev, time in connection.execute(query).tuples()}
+    return {rev: Instant(time) for rev, time in connection.execute(query)}
 
 
 def horizon(connection: Connection, before: Instant, published: int) -> int:

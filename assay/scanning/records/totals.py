@@ -20,7 +20,7 @@ def as_of(connection: Connection, chains: Collection[int], rev: int) -> dict[int
     for piece in batches(chains):
         keys = _fenced(select(chain.c.id.label("chain_id")).where(chain.c.id.in_(piece)), chain.c.id, rev)
         query = select(chain_total.c.chain_id, *(chain_total.c[name] for name in COLUMNS)).join(keys, _newest(keys))
-        for chain_id, c5, c4, c3, c2, c1 in connection.execute(query).tuples():
+        for chain_id, c5, c4, c3, c2, c1 in connection.execute(query):
             found[chain_id] = (c5, c4, c3, c2, c1)
     return found
 
@@ -57,7 +57,7 @@ def of_inventories(connection: Connection, inventories: Collection[int], rev: in
     """The problems of each image as of `rev`, as its chains say; for checks and single images."""
     found: dict[int, Vector] = {}
     for piece in batches(inventories):
-        for identity, c5, c4, c3, c2, c1 in connection.execute(sums(rev, [inventory.c.id.in_(piece)])).tuples():
+        for identity, c5, c4, c3, c2, c1 in connection.execute(sums(rev, [inventory.c.id.in_(piece)])):
             found[identity] = (int(c5), int(c4), int(c3), int(c2), int(c1))
     return found
 

@@ -59,20 +59,15 @@ def write(store: Store, connection: Connection, rev: int, inventory_id: int, fou
     if found is not None:
         matches.apply(connection, rev, found.changes)
         totals.put(connection, rev, found.totals)
-        now_live = inventories.by_id(connection, inventory_id)
-        if found.counts is not None and now_live is not None and now_live.is_live:
-            is_new = scans.add(
-                connection,
-                inventory_id,
-                rev,
-                cause=Cause.FEED,
-                state=found.inventory.state,
-                vector=found.counts,
-                now=store.clock.now(),
-            )
-            if is_new:
-                image = found.inventory
-                announce(store, connection, rev, [(image.tenancy, image.repository, image.image)])
+        present = inventories.by_id(connection, inventory_id)
+        if found.counts is not None and present is not None and present.is_live:
+            # Phase 4 may have met the inventory half caught up: what it wrote, nobody has read; this is right.
+            was_there = scans.take_back(connection, inventory_id, rev)
+            now = store.clock.now()
+            state, vector = present.state, found.counts
+            scans.add(connection, inventory_id, rev, cause=Cause.FEED, state=state, vector=vector, now=now)
+            if not was_there:
+                announce(store, connection, rev, [(present.tenancy, present.repository, present.image)])
     inventories.caught_up(connection, rev, inventory_id)
 
 

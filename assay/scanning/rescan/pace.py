@@ -51,7 +51,8 @@ class Pace:
                 )
             yield connection
         self.held(time.perf_counter() - began)
-        self._pause()
+        if not publishes:
+            self._pause()
 
     def held(self, seconds: float) -> None:
         """Learn from how long a batch held the lock."""

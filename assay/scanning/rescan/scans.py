@@ -1,6 +1,7 @@
 """Phase 4: a new scan for every image in which a finding changed, and for no other."""
 
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import groupby, islice
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,8 @@ PHASE = 4
 VULNERABILITIES_AT_ONCE = 1_000
 #: Images named in one fact.
 IMAGES_IN_FACT_MAX = 1_000
+#: What a fact weighs in a batch: its statements cost about as much as so many rows.
+FACT_ROWS = 15
 
 
 def summarize(store: Store, rev: int, pace: Pace) -> int:
@@ -23,20 +26,34 @@ def summarize(store: Store, rev: int, pace: Pace) -> int:
     There is no cursor: a scan that stands already is neither written nor told again.
     """
     with store.database.read() as connection:
-        waiting = [identity for _, identity in inventories.changed(connection, changed_sets(connection, rev))]
-    written = 0
-    while waiting:
-        now, waiting = waiting[: pace.rows], waiting[pace.rows :]
+        waiting = inventories.changed(connection, changed_sets(connection, rev))
+    written = start = 0
+    while start < len(waiting):
+        batch = _batch(waiting, start, pace.rows)
         with store.database.read() as connection:
-            standing = {image for _, _, image in scans.images_scanned(connection, now, rev)}
+            standing = {image for _, _, image in scans.images_scanned(connection, batch, rev)}
         with pace.batch(rev, PHASE) as connection:
-            scans.add_rescans(connection, now, rev, store.clock.now())
-            made = [row for row in scans.images_scanned(connection, now, rev) if row[2] not in standing]
+            scans.add_rescans(connection, batch, rev, store.clock.now())
+            made = [row for row in scans.images_scanned(connection, batch, rev) if row[2] not in standing]
             announce(store, connection, rev, made)
         written += len(made)
+        start += len(batch)
     with pace.batch(rev, PHASE) as connection:
         revisions.save_phase(connection, rev, PHASE + 1, 0)
     return written
+
+
+def _batch(waiting: Sequence[tuple[str, int]], start: int, rows: int) -> list[int]:
+    """The next inventories, as many as weigh `rows`: a scan weighs one row, the fact of a repository FACT_ROWS."""
+    batch: list[int] = []
+    weight, last = 0, ""
+    for repository, identity in islice(waiting, start, None):
+        weight += 1 if repository == last else 1 + FACT_ROWS
+        if batch and weight > rows:
+            break
+        batch.append(identity)
+        last = repository
+    return batch
 
 
 def changed_sets(connection: Connection, rev: int) -> set[int]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from assay.advisories import revisions
 from assay.scanning.counting import Ledger, Tree, add_differences, summed
 from assay.scanning.records import components, matches, totals
+from assay.scanning.records.components import ChainRow
 from assay.scanning.rescan.pace import Pace
 from assay.storage import Store
 
@@ -53,33 +54,34 @@ def grow(connection: Connection, tree: Tree, sets: Iterable[int]) -> None:
     """Bring the chains that end in these sets into the tree, and all that they stand on."""
     unknown = [each for each in sets if not tree.knows_set(each)]
     ending: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    parents: set[int] = set()
+    missing: set[int] = set()
     for row in components.chains_ending_in(connection, unknown):
         ending[row.set].append((row.id, row.parent))
-        parents.add(row.parent)
+        missing.add(row.parent)
+    lower: list[ChainRow] = []
+    while missing := {each for each in missing if not tree.knows_chain(each)}:
+        lower += components.chains(connection, missing)
+        missing = {row.parent for row in lower} - {row.id for row in lower}
+    for row in sorted(lower, key=lambda row: row.level):
+        tree.add_chain(row.id, row.set, row.parent)
     for each in unknown:
         tree.add_set(each, ending.get(each, ()))
-    while missing := [each for each in parents if each and not tree.knows_inner(each)]:
-        parents = set()
-        for row in components.chains(connection, missing):
-            tree.add_inner(row.id, row.set, row.parent)
-            parents.add(row.parent)
 
 
 def _holders(connection: Connection, changed: Iterable[Mapping[int, object]]) -> dict[int, list[int]]:
     """Component → the sets that hold it."""
-    holders: dict[int, list[int]] = {}
-    wanted = {component for severities in changed for component in severities}
-    for component, component_set in components.sets_holding(connection, sorted(wanted)):
-        holders.setdefault(component, []).append(component_set)
-    return holders
+    return components.sets_holding(connection, sorted({each for severities in changed for each in severities}))
 
 
 def _by_set(severities: Mapping[int, tuple[int, int]], holders: Mapping[int, list[int]]) -> dict[int, tuple[int, int]]:
     """The highest severity of one vulnerability, before and after, in each set that holds one of its components."""
     found: dict[int, tuple[int, int]] = {}
-    for component, (before, after) in severities.items():
+    for component, both in severities.items():
+        before, after = both
         for component_set in holders.get(component, ()):
             there = found.get(component_set)
-            found[component_set] = (before, after) if there is None else (max(before, there[0]), max(after, there[1]))
+            if there is None:
+                found[component_set] = both
+            elif there != both:
+                found[component_set] = (max(before, there[0]), max(after, there[1]))
     return found
