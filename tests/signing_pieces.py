@@ -1,23 +1,24 @@
 """A signing room to test with: a tenancy, its registry, a vault with keys, and the outbox delivered by hand."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from registry_pieces import Room
+from sqlalchemy import update
 
 from assay.events import ArtifactPushed, ImageSigned, RepositoryMoved, SignatureDeleted
 from assay.iam import Actor, Principal, PrincipalKind
 from assay.iam.identity import first_start
 from assay.oci import Digest
-from assay.registry import artifacts, images
+from assay.registry import artifacts
 from assay.signing import cosign, publish, pushed, sign, verify
 from assay.signing.resources import ImageSignature, SignDetails
-from assay.storage import Store
-from assay.vault import Custody, keys, vaults
+from assay.storage import Store, metadata
+from assay.vault import Custody, Message, crypto, keys, vaults
 from assay.vault.resources import Key, KeyDetails, Vault, VaultDetails
 from assay.vault.root import SoftwareRoot
-from assay.vault.shapes import KeyAlgorithm, KeyShape
+from assay.vault.shapes import KeyAlgorithm, KeyShape, SigningAlgorithm
 
 ROOT = SoftwareRoot(bytes(range(32)))
 HOST = "registry.example:5000"
@@ -131,13 +132,22 @@ class Desk:
             self.room.push_blob(content, repository, self.actor)
         return self.room.put(made.manifest, cosign.signature_tag(digest), repository, self.actor).digest
 
-    def image_of(self, digest: Digest, repository: str = REPOSITORY) -> str:
-        """The OCID of the available image of a digest."""
-        with self.store.database.read() as connection:
-            found = images.of_digest(connection, self.repository_ocid(repository), digest)
-        assert found is not None
-        return found.ocid
 
-    def as_tenant(self, tenancy: str) -> "Desk":
-        """The same room, acting in another tenancy."""
-        return replace(self, actor=replace(self.actor, tenancy=tenancy))
+def signed(desk: Desk, key: Key, content: bytes, algorithm: SigningAlgorithm | None = None) -> bytes:
+    """A signature by the vault over bytes of our choice: what an outside signer with a trusted key makes."""
+    algorithm = algorithm or (
+        SigningAlgorithm.ECDSA_SHA_256 if key.shape.curve else SigningAlgorithm.SHA_256_RSA_PKCS1_V1_5
+    )
+    message = Message.hashed(content, algorithm)
+    return crypto.sign(desk.store, desk.actor, key.ocid, message, custody=desk.custody).signature
+
+
+def tamper(desk: Desk, table: str, **values: Any) -> None:
+    """Change every row of a table behind Assay's back."""
+    with desk.store.database.write() as connection:
+        connection.execute(update(metadata.tables[table]).values(**values))
+
+
+def outcomes(desk: Desk, image: str) -> list[tuple[str, str]]:
+    """Form and reason of every signature of an image, as `verify_image` gives them."""
+    return [(each.form, each.because) for each in verify.verify_image(desk.store, desk.actor, image)]
