@@ -152,23 +152,27 @@ class Dispatcher:
             self._wake.set()
 
     def _due(self) -> list[tuple[int, str, str, str, int]]:
-        """The first waiting fact of each aggregate that nobody has claimed and no revision holds back."""
+        """The first waiting fact of each aggregate, unless somebody has claimed it.
+
+        A fact that a revision holds back stands in line only once that is published: what is said meanwhile, such as
+        a push, does not wait for it.
+        """
         now = self._store.clock.now()
-        heads = (
-            select(func.min(outbox.c.sequence).label("sequence"), outbox.c.aggregate)
-            .where(outbox.c.time_delivered.is_(None))
-            .group_by(outbox.c.aggregate)
-            .subquery()
-        )
         with self._store.database.read() as connection:
             published = self._published_revision(connection)
+            heads = (
+                select(func.min(outbox.c.sequence).label("sequence"), outbox.c.aggregate)
+                .where(
+                    outbox.c.time_delivered.is_(None),
+                    or_(outbox.c.feed_revision.is_(None), outbox.c.feed_revision <= published),
+                )
+                .group_by(outbox.c.aggregate)
+                .subquery()
+            )
             rows = connection.execute(
                 select(outbox.c.id, outbox.c.aggregate, outbox.c.topic, outbox.c.payload, outbox.c.attempts)
                 .join(heads, and_(outbox.c.aggregate == heads.c.aggregate, outbox.c.sequence == heads.c.sequence))
-                .where(
-                    outbox.c.claimed_until <= now,
-                    or_(outbox.c.feed_revision.is_(None), outbox.c.feed_revision <= published),
-                )
+                .where(outbox.c.claimed_until <= now)
                 .order_by(outbox.c.id)
                 .limit(BATCH_ROWS_MAX)
             )
