@@ -100,7 +100,7 @@ class PathSetMaker:
     def packed(self) -> bytes:
         """Sorted numbers of eight bytes, least byte first."""
         pieces = []
-        for bucket in self._buckets:
+        for bucket in filter(None, self._buckets):
             kinds: dict[int, int] = {}
             for entry in bucket:
                 number, kind = entry >> _KIND_BITS, entry & 3

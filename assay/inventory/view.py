@@ -31,9 +31,10 @@ class MergedView:
         self.top = len(parts) - 1
         for layer, part in enumerate(parts):
             self._aliases.append([])
-            self._whiteouts.append(frozenset())
-            self._opaques.append(frozenset())
+            self._whiteouts.append(frozenset(part.whiteouts))
+            self._opaques.append(frozenset(part.opaques))
             self._find_aliases(layer)
+            self._covered.clear()
             self._whiteouts[layer] = frozenset(self.place(layer, path) for path in part.whiteouts)
             self._opaques[layer] = frozenset(parent(self.place(layer, f"{path}/x")) for path in part.opaques)
             for link in part.links:
@@ -80,6 +81,8 @@ class MergedView:
         while found and len(aliases) < ALIASES_MAX:
             found = False
             for path in self._links:
+                if self._hides(layer, path, link=True):
+                    continue  # removed by the very layer, so there is nothing to go through
                 for spelled in list(self._spellings(layer, path)):
                     if self._sets[layer].kind(self._key(spelled)) is not Kind.WAY:
                         continue
