@@ -1,12 +1,12 @@
 """Clusters: their image verification policy, how they say who they are, and what was decided."""
 
-import shlex
 from typing import Annotated, Any
 
 import typer
 
 from assay.cli import names, show
 from assay.cli.options import ClusterText, Compartment, Description, Out, Place, group
+from assay.cli.scanners import command_to_allow
 from assay.cli.session import signed_in
 from assay.cli.show import Output
 from assay.cli.trust import (
@@ -94,7 +94,7 @@ def create(
     statement = f"allow any-user to read repos in tenancy where request.user.id = '{made['id']}'"
     show.note(
         "The cluster sees no repository until a statement lets it. To let it read all of them:\n"
-        f"  {shlex.join(['assay', 'policy', 'allow', statement])}"
+        f"  {command_to_allow([statement])}"
     )
     show.said(
         output, f"Created the cluster {name}. Next: assay cluster token {name}; assay cluster manifests {name}", made
@@ -238,7 +238,7 @@ def show_decision(
     """Show a decision, with the reason for each image."""
     found = signed_in().server.get(f"/20260901/decisions/{number}").body
     if output is Output.JSON:
-        show.said(output, "", found)
+        show.as_json(found)
         return
     show.thing(output, _DECISION, found)
     show.line("")

@@ -71,19 +71,23 @@ def delete(image: ImageText, output: Out = Output.TABLE) -> None:
     session = signed_in()
     found = names.image(session, image)
     session.server.delete(f"{names.IMAGES}/{found['id']}")
-    again = f"{found['repositoryName']}@{found['digest']}"
-    show.said(output, f"Deleted {found['displayName']}. To have it back: assay image restore {again}", found)
+    show.said(
+        output,
+        f"Deleted {found['displayName']}. To have it back: assay image restore {found['displayName']}",
+        found,
+    )
 
 
 @app.command()
 def restore(
     image: ImageText,
-    tag: Annotated[str, typer.Option(help="Give it this tag again.")] = "",
+    tag: Annotated[str, typer.Option(help="Give it this tag; the one it is named by if left out.")] = "",
     output: Out = Output.TABLE,
 ) -> None:
     """Restore a deleted image."""
     session = signed_in()
     found = names.deleted_image(session, image)
-    body = {"version": tag} if tag else {}
+    wanted = tag or ("" if names.is_ocid(image, "containerimage") else names.image_name(session, image).tag)
+    body = {"version": wanted} if wanted else {}
     restored = session.server.post(f"{names.IMAGES}/{found['id']}/actions/restore", body).body
     show.said(output, f"Restored {restored['displayName']}.", restored)

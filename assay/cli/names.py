@@ -85,12 +85,14 @@ def deleted_image(session: Session, text: str) -> dict[str, Any]:
     found = session.server.everything(
         IMAGES, **session.within(""), repositoryName=name.repository, lifecycleState="DELETED"
     )
-    wanted = [each for each in found if name.version in _versions(each)]
-    return dict(only(wanted, "image", text))
-
-
-def _versions(image: dict[str, Any]) -> set[str]:
-    return {image["digest"], image["version"], *(each["version"] for each in image["versions"])}
+    # Of its tags a deleted image remembers the one that it is displayed with.
+    tagged = f"{name.repository}:{name.tag}"
+    wanted = [
+        each
+        for each in found
+        if (each["digest"] == str(name.digest) if name.digest else each["displayName"].partition("@")[0] == tagged)
+    ]
+    return dict(only(wanted, "deleted image", text))
 
 
 def repository(session: Session, text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ app = group("Image scanners on repositories.")
 
 _STANDINGS = {
     "scanned": "scanned",
-    "unwatched": "not scanned any more",
+    "unwatched": "not watched",
     "waiting": "waits to be scanned",
     "not-permitted": "waits: the scanning service lacks a statement",
 }
@@ -45,7 +45,8 @@ def add(
     found = names.repository(session, repository)
     made = session.server.post(_path(found), {"imageCount": images}).body
     missing = session.server.get(_path(found)).body["missingStatements"]
-    _say_missing(missing)
+    if missing:
+        show.note(_what_is_missing(missing))
     show.said(output, f"Added an image scanner to {found['displayName']}.", {**made, "missingStatements": missing})
 
 
@@ -66,26 +67,33 @@ def status(repository: RepositoryName, output: Out = Output.TABLE) -> None:
     standing = session.server.get(_path(found)).body
     statuses = _statuses(session, found)
     if output is Output.JSON:
-        show.said(output, "", {**standing, "images": statuses})
+        show.as_json({**standing, "images": statuses})
         return
     watched = "has an image scanner" if standing["scanner"] else "has no image scanner"
     show.line(f"{found['displayName']} {watched}.")
     if not standing["scanner"]:
-        show.note(f"Add one with: assay scanner add {shlex.quote(found['displayName'])}")
-    _say_missing(standing["missingStatements"])
+        show.line(f"Add one with: assay scanner add {shlex.quote(found['displayName'])}")
+    if standing["missingStatements"]:
+        show.line(_what_is_missing(standing["missingStatements"]))
     show.rows(output, _LIST, statuses, empty="No image of it was scanned, or waits to be.")
 
 
 def command_to_allow(statements: list[str]) -> str:
     """The command that adds these statements."""
-    return shlex.join(["assay", "policy", "allow", *statements])
+    return " ".join(["assay policy allow", *map(_quoted, statements)])
 
 
-def _say_missing(statements: list[str]) -> None:
-    if statements:
-        lines = "\n".join(f"  {each}" for each in statements)
-        show.note(f"The scanning service may not read the images yet. It lacks:\n{lines}")
-        show.note(f"Add this with:\n  {command_to_allow(statements)}")
+def _quoted(text: str) -> str:
+    """A word for the shell, in double quotes where it holds single ones: statements do, and should stay readable."""
+    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)
+
+
+def _what_is_missing(statements: list[str]) -> str:
+    lines = "\n".join(f"  {each}" for each in statements)
+    return (
+        f"The scanning service may not read the images yet. It lacks:\n{lines}\n"
+        f"Add this with:\n  {command_to_allow(statements)}"
+    )
 
 
 def _statuses(session: Session, repository: dict[str, Any]) -> list[dict[str, Any]]:

@@ -52,7 +52,6 @@ _ONE: show.Columns = {
     "Feed revision": "feedRevision",
     "Current as of": "currentAsOfRevision",
     "Risk": risk,
-    "Why not whole": "stateReason",
     "Problems": lambda scan: ", ".join(
         [f"{scan['problemCount']} in all", *(f"{number} {name}" for name, number in scan["counts"].items() if number)]
     ),
@@ -109,9 +108,9 @@ def show_(scan: ScanText, output: Out = Output.TABLE) -> None:
     session = signed_in()
     found = session.server.get(f"{names.SCANS}/{names.scan(session, scan)}").body
     if output is Output.JSON:
-        show.said(output, "", found)
+        show.as_json(found)
         return
-    show.thing(output, _ONE, found)
+    show.thing(output, {**_ONE, "Why not whole": "stateReason"} if found["stateReason"] else _ONE, found)
     show.line("")
     rows = [{**problem, "package": each} for problem in found["problems"] for each in problem["vulnerablePackages"]]
     show.rows(output, _PROBLEMS, rows, empty="No problem is known.")
@@ -128,7 +127,7 @@ def compare(
     query = {"before": names.scan(session, before), "after": names.scan(session, after)}
     found = session.server.get("/20260901/scanComparison", **query).body
     if output is Output.JSON:
-        show.said(output, "", found)
+        show.as_json(found)
         return
     then, now = found["before"], found["after"]
     show.line(f"{risk(then)}, {then['problemCount']} problems  →  {risk(now)}, {now['problemCount']} problems")

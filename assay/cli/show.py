@@ -35,7 +35,7 @@ class Output(StrEnum):
 def rows(output: Output, columns: Columns, found: Sequence[Row], *, empty: str) -> None:
     """A list. `columns`: heading → column. `empty` is said when there is none."""
     if output is Output.JSON:
-        _json(found)
+        as_json(found)
         return
     from rich.table import Table
     from rich.text import Text
@@ -53,7 +53,7 @@ def rows(output: Output, columns: Columns, found: Sequence[Row], *, empty: str) 
 def thing(output: Output, columns: Columns, found: Row) -> None:
     """One object, a line for each column."""
     if output is Output.JSON:
-        _json(found)
+        as_json(found)
         return
     from rich.table import Table
     from rich.text import Text
@@ -67,7 +67,7 @@ def thing(output: Output, columns: Columns, found: Row) -> None:
 def said(output: Output, text: str, found: Any) -> None:
     """The outcome of an act: a sentence for people, the resource for programs."""
     if output is Output.JSON:
-        _json(found)
+        as_json(found)
     else:
         line(text)
 
@@ -75,9 +75,14 @@ def said(output: Output, text: str, found: Any) -> None:
 def document(output: Output, text: str, found: Any) -> None:
     """A file's text as it is, ready to be redirected; for programs the object that holds it."""
     if output is Output.JSON:
-        _json(found)
+        as_json(found)
     else:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def as_json(value: Any) -> None:
+    """A value for programs."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 def line(text: str) -> None:
@@ -110,10 +115,6 @@ def size(member: str) -> Column:
 def short(member: str) -> Column:
     """A column for a digest: `sha256:` and twelve digits."""
     return lambda row: str(_reach(row, member) or "–")[:19]
-
-
-def _json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 @cache
