@@ -17,7 +17,7 @@ from assay.scanning.model import ImageStatus, RepositorySummary, Scan, ScanFilte
 from assay.scanning.permission import missing_statements
 from assay.scanning.records import inventories, requests, scans
 from assay.scanning.records.scans import ScanRow
-from assay.scanning.risk import ORDER
+from assay.scanning.risk import ORDER, RiskLevel
 from assay.storage import Store, pages
 
 LIST = "ListContainerScanResults"
@@ -136,6 +136,7 @@ def scan_of(store: Store, row: ScanRow) -> Scan:
         reason=row.inventory.reason,
         time_created=row.time_created,
         counts=Counts.of(row.vector),
+        unrated_as=RiskLevel(store.unrated_as.upper()),
     )
 
 

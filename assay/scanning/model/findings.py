@@ -35,7 +35,10 @@ class ScanFilter:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One dated summary of one image, as of a feed revision. Counts of a partial scan are "at least"."""
+    """One dated summary of one image, as of a feed revision. Counts of a partial scan are "at least".
+
+    `unrated_as` is the level that this installation gives problems nobody has rated.
+    """
 
     ocid: str
     tenancy: str
@@ -49,11 +52,12 @@ class Scan:
     reason: str
     time_created: Instant
     counts: Counts
+    unrated_as: RiskLevel = RiskLevel.MEDIUM
 
     @property
     def risk_level(self) -> RiskLevel | None:
-        """The risk level, with unrated problems taken as Medium; None when the scan is not whole."""
-        return risk_level(self.counts, self.state)
+        """The risk level; None when the scan is not whole."""
+        return risk_level(self.counts, self.state, unrated_as=self.unrated_as)
 
 
 class Standing(StrEnum):
