@@ -12,6 +12,7 @@ from assay.advisories import sync
 from assay.advisories.feed import ECOSYSTEMS_DEFAULT, PUBLIC_OSV, REFRESH_SECONDS_DEFAULT, FeedConfig, files_of
 from assay.advisories.records import feeds as records
 from assay.advisories.records import log, numbers
+from assay.advisories.records.content import Listed, Upsert
 from assay.advisories.sync import ChangeSet, Collector
 from assay.clock import SECOND, Instant
 from assay.errors import AssayError, Reason, Refused, not_found
@@ -156,7 +157,7 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
             raise Refused(
                 f"There is no feed {feed.name!r}.", advice="Name one of the configured feeds.", reason=Reason.NOT_FOUND
             )
-        known: Mapping[str, log.Listed] = log.listed(connection, row.id)
+        known: Mapping[str, Listed] = log.listed(connection, row.id)
         refusals = records.refusals(connection, row.id)
         unfinished = numbers.applying(connection)
     started = store.clock.now()
@@ -193,7 +194,7 @@ def complete(store: Store, connection: Connection, feed_id: int, changes: Change
 def _collected(
     feed: FeedConfig,
     row: Row[Any],
-    stored: Mapping[str, log.Listed],
+    stored: Mapping[str, Listed],
     refusals: Collection[records.Refusal],
     *,
     accept_removals: bool,
@@ -234,20 +235,17 @@ def _changes_anything(store: Store, feed_id: int, changes: ChangeSet) -> bool:
         return False
     with store.database.read() as connection:
         digests = log.digests(connection, feed_id)
-    return any(
-        isinstance(each, log.Upsert) and digests.get(each.name) != log.digest(each.advisory)
-        for each in changes.changes()
-    )
+    return any(isinstance(each, Upsert) and digests.get(each.name) != each.digest for each in changes.changes())
 
 
 def _settle(store: Store, feed_id: int, changes: ChangeSet) -> None:
     """Complete a run without a revision: dates in the lists, and refusals, may still have changed."""
-    dates: dict[str, log.Listed] = {}
+    dates: dict[str, Listed] = {}
     refused: list[records.Refusal] = []
     for each in changes.changes():
         if isinstance(each, records.Refusal):
             refused.append(each)
-        elif isinstance(each, log.Upsert):
+        elif isinstance(each, Upsert):
             dates[each.name] = each.listed
     with store.database.write() as connection:
         log.relist(connection, feed_id, dates)

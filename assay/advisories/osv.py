@@ -5,7 +5,7 @@ be read is refused as a whole, with the reason. Tolerant where it wouldn't: a ma
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,8 @@ DETAILS_LENGTH_KEPT = 20_000
 REFERENCES_KEPT = 100
 LINK_LENGTH_MAX = 2_000
 
+# By name, as a feed has hundreds of thousands of events and enum attributes are slow.
+_INTRODUCED, _FIXED, _LAST_AFFECTED, _LIMIT = EventKind
 _ID = re.compile(r"(?!\.)[!-.0-\[\]-~]+", re.ASCII)
 _LINK = re.compile(r"https?://[!-~]+", re.ASCII)
 
@@ -179,8 +181,10 @@ def _links(references: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(good))[:REFERENCES_KEPT]
 
 
-def _rating(places: Iterable[Any], scores: list[_WireScore] | None) -> Severity | None:
+def _rating(places: Sequence[Any], scores: list[_WireScore] | None) -> Severity | None:
     """The publisher's rating; `places` may hold a word: GitHub's and Bitnami's `severity`, Debian's `urgency`."""
+    if not scores and not any(places):
+        return None
     words = [place.get(name) for place in places if isinstance(place, dict) for name in ("severity", "urgency")]
     return rating([word for word in words if isinstance(word, str)], [(each.type, each.score) for each in scores or ()])
 
@@ -235,10 +239,17 @@ def _events(wire: _WireRange) -> tuple[Event, ...]:
         raise _refused(f"the events of a range do not follow the OSV schema: {str(fault)[:200]}") from fault
     events: list[Event] = []
     for item in items:
-        found = [Event(kind, version) for kind in EventKind if (version := getattr(item, kind)) is not None]
-        if not found:
+        before = len(events)
+        if item.introduced is not None:
+            events.append(Event(_INTRODUCED, item.introduced))
+        if item.fixed is not None:
+            events.append(Event(_FIXED, item.fixed))
+        if item.last_affected is not None:
+            events.append(Event(_LAST_AFFECTED, item.last_affected))
+        if item.limit is not None:
+            events.append(Event(_LIMIT, item.limit))
+        if len(events) == before:
             raise _refused("an event of a range is none of introduced, fixed, last_affected and limit")
-        events += found
-    if not any(event.kind is EventKind.INTRODUCED for event in events):
+    if not any(event.kind is _INTRODUCED for event in events):
         raise _refused("a range never begins: it has no event 'introduced'")
     return tuple(events)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from assay.advisories import feeds, membership
 from assay.advisories.records import feeds as feed_records
 from assay.advisories.records import graph, log, numbers
+from assay.advisories.records.content import Change
 from assay.advisories.sync import ChangeSet
 from assay.errors import Reason, Refused
 from assay.storage import Store
@@ -74,9 +75,9 @@ def apply_changes(store: Store, rev: int, changes: ChangeSet, *, pause: Callable
     _settle_memberships(store, published, rev, cursor, pause)
 
 
-def _batches(changes: ChangeSet) -> Iterator[tuple[Sequence[log.Change], Sequence[feed_records.Refusal]]]:
+def _batches(changes: ChangeSet) -> Iterator[tuple[Sequence[Change], Sequence[feed_records.Refusal]]]:
     """Changes, and the refusals met on the way, in batches within the limits."""
-    batch: list[log.Change] = []
+    batch: list[Change] = []
     refused: list[feed_records.Refusal] = []
     rows = 0
     for each in changes.changes():

@@ -14,8 +14,8 @@ from typing import Self
 from assay.advisories import osv
 from assay.advisories.archive import Archive
 from assay.advisories.feed import FeedFiles, Fetched, Outcome
+from assay.advisories.records.content import Change, Listed, Removal, Upsert
 from assay.advisories.records.feeds import Refusal
-from assay.advisories.records.log import Change, Listed, Removal, Upsert
 from assay.errors import Reason, Refused, Unavailable
 
 LIST_BYTES_MAX = 512 * 1024 * 1024
@@ -152,7 +152,7 @@ def _read(name: str, source: Archive | bytes, listed: Listed) -> Iterator[Change
     if record.id != name:
         yield Refusal(name, listed, f"The file of {name} holds the record {record.id[:100]}.", again=False)
         return
-    yield Upsert(listed, record)
+    yield Upsert.of(listed, record)
     if record.modified < max(osv.time_of(date) for date in listed.values()):
         yield Refusal(name, listed, "The feed still gives an older version than its list says.", again=True)
 

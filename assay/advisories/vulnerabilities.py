@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from assay.advisories import classes
 from assay.advisories.affects import Statement
 from assay.advisories.classes import LinkKind
-from assay.advisories.records import log, reading
+from assay.advisories.records import content, reading
 from assay.advisories.records.reading import Membership, MemberTexts, Version
 
 REFERENCES_MAX = 50
@@ -60,7 +60,7 @@ def statements_of(
     """
     found: dict[int, list[Statement]] = {each: [] for each in vulnerability_ids}
     for row in reading.statement_rows(connection, vulnerability_ids, as_of):
-        found[row.vulnerability_id].append(log.statement_of(row))
+        found[row.vulnerability_id].append(content.statement_of(row))
     return {each: tuple(statements) for each, statements in found.items()}
 
 

@@ -1,5 +1,5 @@
 """The rows of this room; no other room reads or writes them."""
 
-from assay.advisories.records import feeds, graph, log, numbers, reading
+from assay.advisories.records import content, feeds, graph, log, numbers, reading
 
-__all__ = ["feeds", "graph", "log", "numbers", "reading"]
+__all__ = ["content", "feeds", "graph", "log", "numbers", "reading"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from assay.advisories.records import intervals
-from assay.advisories.records.log import Listed
+from assay.advisories.records.content import Listed
 from assay.advisories.records.tables import feed, feed_refusal
 from assay.clock import Instant
 from assay.storage import insert

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, or_, select
 
-from assay.advisories.records import intervals, log
-from assay.advisories.records.log import Texts
+from assay.advisories.records import content, intervals
+from assay.advisories.records.content import Texts
 from assay.advisories.records.tables import advisory, advisory_version, affected, as_of, member, vulnerability
 
 
@@ -101,7 +101,7 @@ def texts(connection: Connection, ids: Collection[int], rev: int) -> Iterator[Me
             .order_by(member.c.vulnerability_id, advisory.c.name, advisory.c.id)
         )
         for row in connection.execute(query):
-            yield MemberTexts(row.vulnerability_id, row.name, log.decode_texts(row.texts))
+            yield MemberTexts(row.vulnerability_id, row.name, content.decode_texts(row.texts))
 
 
 def memberships(connection: Connection, ids: Collection[int], rev_a: int, rev_b: int) -> Sequence[Membership]:
