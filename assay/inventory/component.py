@@ -76,7 +76,7 @@ class Evidence(StrEnum):
     LOCK_FILE = "lock-file"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """A component at a place in an image.
 

@@ -16,6 +16,7 @@ from assay.inventory.view import MergedView
 
 #: Reasons that are given word by word.
 REASONS_MAX = 50
+REASON_LENGTH_MAX = 400
 
 #: Package databases that are known but not read.
 _UNREAD_DATABASES = tuple(
@@ -57,14 +58,14 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
     gathering = Gathering(parts)
     system = _system(gathering.seen)
     owners = _owners(gathering) if system.ecosystem else {}
-    occurrences = sorted(
-        occurrence for file in gathering.seen for occurrence in _occurrences(file, parts, system, owners)
-    )
+    occurrences = [occurrence for file in gathering.seen for occurrence in _occurrences(file, parts, system, owners)]
+    occurrences.sort(key=_order)
     home: dict[Component, int] = {}
     for occurrence in occurrences:
         if not occurrence.owner:
             home[occurrence.component] = min(occurrence.layer, home.get(occurrence.component, len(parts)))
-    reasons = [*_unread(parts, gathering), *_misunderstood(parts, gathering, system, occurrences)]
+    unread = [*_unread(parts, gathering), *_misunderstood(parts, gathering, system, occurrences)]
+    reasons = [reason[:REASON_LENGTH_MAX] for reason in unread]
     if len(reasons) > REASONS_MAX:
         reasons[REASONS_MAX:] = [f"and {len(reasons) - REASONS_MAX:,} more"]
     return Composition(
@@ -75,6 +76,11 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
         tuple(occurrences),
         tuple(reasons),
     )
+
+
+def _order(seen: Occurrence) -> tuple[str, str, str, str, str, int]:
+    component = seen.component
+    return (component.ecosystem, component.name, component.version, component.architecture, seen.path, seen.layer)
 
 
 def layer_name(layer: int, part: LayerPart) -> str:
@@ -184,7 +190,7 @@ def _missing_database(parts: Sequence[LayerPart], view: MergedView, format_name:
     holders = _layers_with(format_name, parts)
     if holders:
         named = layer_name(holders[-1], parts[holders[-1]])
-        return f"{unknown}: an upper layer deletes the package database of {named}"
+        return f"{unknown}: an upper layer removes or replaces the package database of {named}"
     return f"{unknown}: there is no package database"
 
 

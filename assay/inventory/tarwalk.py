@@ -264,8 +264,14 @@ def _decimal(value: bytes) -> int:
 
 
 def _text(value: bytes) -> str:
-    """A name: it ends at a zero byte, and bytes that are no UTF-8 stay visible as `\\xff`."""
-    return value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    """A name; it ends at a zero byte. What is no UTF-8, or isn't visible, is escaped, as in `\\x1b` for Escape.
+
+    So names, which reach pages and terminals, carry no control or direction marks and stay as distinct as they are.
+    """
+    text = value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _name(block: bytes) -> str:

@@ -67,6 +67,8 @@ def test_only_the_wanted_beginning_of_a_file_is_kept() -> None:
         (pax({"mtime": "1.5", "SCHILY.xattr.a": "b=c"}) + header(b"plain"), "plain"),
         (header(b"nul\0name"), "nul"),
         (header(b"gr\xf6\xdfe"), "gr\\xf6\\xdfe"),
+        (header(b"\x1b[31mred\nline"), "\\x1b[31mred\\nline"),
+        (header("right\u202eleft".encode()), "right\\u202eleft"),
     ],
 )
 def test_names_are_found_wherever_they_stand(raw: bytes, name: str) -> None:
