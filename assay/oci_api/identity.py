@@ -8,12 +8,11 @@ from typing import Any
 from assay.clock import rfc3339
 from assay.iam import Target, authorize
 from assay.iam.identity import compartments, groups, policies, services, tenancies, users
-from assay.iam.resources import Compartment, Group, Listing, Membership, Policy, SortBy, Tags, User
 from assay.oci_api.frame import Call, Reply, Row
 from assay.oci_api.wire import tags_reply
 
 
-def _described(resource: Compartment | User | Group | Policy) -> dict[str, Any]:
+def _described(resource: resources.Compartment | resources.User | resources.Group | resources.Policy) -> dict[str, Any]:
     """The members that all described resources share."""
     return {
         "id": resource.ocid,
@@ -26,12 +25,12 @@ def _described(resource: Compartment | User | Group | Policy) -> dict[str, Any]:
     }
 
 
-def compartment_reply(compartment: Compartment) -> dict[str, Any]:
+def compartment_reply(compartment: resources.Compartment) -> dict[str, Any]:
     """A Compartment."""
     return {**_described(compartment), "isAccessible": True}
 
 
-def user_reply(user: User) -> dict[str, Any]:
+def user_reply(user: resources.User) -> dict[str, Any]:
     """A User."""
     last = user.time_last_sign_in
     return {
@@ -53,12 +52,12 @@ def user_reply(user: User) -> dict[str, Any]:
     }
 
 
-def policy_reply(policy: Policy) -> dict[str, Any]:
+def policy_reply(policy: resources.Policy) -> dict[str, Any]:
     """A Policy."""
     return {**_described(policy), "statements": policy.statements, "versionDate": policy.version_date or None}
 
 
-def membership_reply(membership: Membership) -> dict[str, Any]:
+def membership_reply(membership: resources.Membership) -> dict[str, Any]:
     """A UserGroupMembership."""
     return {
         "id": membership.ocid,
@@ -70,19 +69,19 @@ def membership_reply(membership: Membership) -> dict[str, Any]:
     }
 
 
-def _tags(call: Call) -> Tags:
-    return Tags(
+def _tags(call: Call) -> resources.Tags:
+    return resources.Tags(
         call.field("freeformTags", dict[str, str], {}), call.field("definedTags", dict[str, dict[str, Any]], {})
     )
 
 
-def _changed_tags(call: Call) -> Tags | None:
+def _changed_tags(call: Call) -> resources.Tags | None:
     return _tags(call) if "freeformTags" in call.body or "definedTags" in call.body else None
 
 
-def _listing(call: Call) -> Listing:
-    sort_by = SortBy(call.choice("sortBy", tuple(SortBy), SortBy.NAME))
-    return Listing(
+def _listing(call: Call) -> resources.Listing:
+    sort_by = resources.SortBy(call.choice("sortBy", tuple(resources.SortBy), resources.SortBy.NAME))
+    return resources.Listing(
         sort_by=sort_by,
         descending=call.choice("sortOrder", ("ASC", "DESC"), "ASC") == "DESC",
         limit=call.limit,
