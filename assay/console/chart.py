@@ -46,10 +46,11 @@ LANE_Y = {Lane.PUSH: 260, Lane.FEED: 278, Lane.RULE: 296}
 
 
 class Standing(StrEnum):
-    """The verdict that held over a stretch of time."""
+    """The verdict that held over a stretch of time; lapsed: passed, but the result has changed since."""
 
     PASSED = "passed"
     REFUSED = "refused"
+    LAPSED = "lapsed"
     NONE = "none"
 
 

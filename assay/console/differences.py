@@ -141,12 +141,12 @@ def _group(index: int, key: tuple[int, str], part: tuple[model.ProblemChange, ..
 
 
 def _sum(part: tuple[model.ProblemChange, ...]) -> str:
-    """What a group adds and takes away: `+4`, `−1`, `+2 −1`, `3 rated anew`."""
+    """What a group adds and takes away: `+4`, `−1`, `+2, −1`, `3 rated anew`."""
     new = sum(change.kind is KINDS.NEW for change in part)
     gone = sum(change.kind in GONE for change in part)
     anew = sum(change.kind is KINDS.RATED_ANEW for change in part)
     said = [f"+{new}" if new else "", f"−{gone}" if gone else "", f"{anew} rated anew" if anew else ""]
-    return " ".join(filter(None, said))
+    return ", ".join(filter(None, said))
 
 
 def _row(change: model.ProblemChange) -> Row:

@@ -44,15 +44,12 @@ def facts_of(visit: Visit, found: Sequence[Image]) -> Mapping[str, ImageFacts]:
         # Whoever may read a result may read what was said of it: both lie in the compartment of the scanner.
         given = {ocid: verdicts.verdict_of(connection, ocid) for ocid, status in statuses.items() if status.scan}
     known = {key.ocid: key for key in keys.all_keys(visit)} if found else {}
-    return {
-        image.ocid: ImageFacts(
-            scan=status_view(statuses.get(image.ocid)),
-            status=statuses.get(image.ocid),
-            verdict=standing_of(given.get(image.ocid)),
-            signed=_signed(visit, image, known, standing_of(given.get(image.ocid))),
-        )
-        for image in found
-    }
+    told = {}
+    for image in found:
+        status = statuses.get(image.ocid)
+        verdict = standing_of(given.get(image.ocid), status.scan if status else None)
+        told[image.ocid] = ImageFacts(status_view(status), status, verdict, _signed(visit, image, known, verdict))
+    return told
 
 
 def latest_of(visit: Visit, repositories: Sequence[Repository]) -> Mapping[str, Image]:

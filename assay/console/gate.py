@@ -120,7 +120,7 @@ def answer(app: App, place: Place, asked: Asked) -> Response:
         if isinstance(found, Elsewhere):
             return _moved(found, asked)
         visit = found
-        reply = _acted(place, visit, asked) if asked.method == "POST" else _shown(place, visit)
+        reply, visit = _acted(place, visit, asked) if asked.method == "POST" else _shown(place, visit)
         return _written(reply, place, visit, asked)
     except AssayError as fault:
         return _failed(fault, place, visit, asked)
@@ -166,7 +166,7 @@ def _form(asked: Asked) -> Fields:
         raise Refused("The form is not UTF-8.", reason=Reason.UNPARSABLE) from fault
 
 
-def _acted(place: Place, visit: Visit, asked: Asked) -> Reply:
+def _acted(place: Place, visit: Visit, asked: Asked) -> tuple[Reply, Visit]:
     """Do what a form asks; refused, its page is shown again with the values that were sent."""
     if urlsplit(asked.origin).netloc not in ("", asked.host) or not compare_digest(
         visit.sent("csrf").encode(), form_token(visit.session).encode()
@@ -179,13 +179,11 @@ def _acted(place: Place, visit: Visit, asked: Asked) -> Reply:
     if place.act is None:
         raise Refused("Nothing can be sent here.", reason=Reason.METHOD)
     try:
-        return place.act(visit)
+        return place.act(visit), visit
     except Refused as fault:
         if fault.reason is Reason.NOT_FOUND and not _visible(place, visit):
             raise
-        reply = place.show(visit.with_fault(fault))
-        page = reply.page if isinstance(reply, Listing) else reply
-        return replace(page, status=ANSWERS[fault.reason].status) if isinstance(page, Page) else page
+        return _with_fault(place, visit.with_fault(fault), fault)
 
 
 def _visible(place: Place, visit: Visit) -> bool:
@@ -197,16 +195,21 @@ def _visible(place: Place, visit: Visit) -> bool:
     return True
 
 
-def _shown(place: Place, visit: Visit) -> Reply:
+def _shown(place: Place, visit: Visit) -> tuple[Reply, Visit]:
     """The page; a filter that it does not know becomes an error line on the page without filters."""
     try:
-        return place.show(visit)
+        return place.show(visit), visit
     except Refused as fault:
         if ANSWERS[fault.reason].status != 400 or not visit.query:
             raise
-        reply = place.show(replace(visit, query={}, fault=fault))
-        page = reply.page if isinstance(reply, Listing) else reply
-        return replace(page, status=400) if isinstance(page, Page) else page
+        return _with_fault(place, replace(visit, query={}, fault=fault), fault)
+
+
+def _with_fault(place: Place, visit: Visit, fault: Refused) -> tuple[Reply, Visit]:
+    """The page with its fault on top, under the fault's own status."""
+    reply = place.show(visit)
+    page = reply.page if isinstance(reply, Listing) else reply
+    return (replace(page, status=ANSWERS[fault.reason].status) if isinstance(page, Page) else page), visit
 
 
 def _written(reply: Reply, place: Place, visit: Visit, asked: Asked) -> Response:

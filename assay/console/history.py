@@ -106,13 +106,13 @@ def verdict_values(visit: Visit, view: ImageView, scan: model.Scan | None = None
         for verdict in given[:5]
     )
     newest = given[0] if given else None
-    has_changed = newest is not None and scan is None and subject is not None and subject.counts != newest.counts
+    standing = standing_of(newest, view.latest if scan is None else None)
     return VerdictView(
-        standing=standing_of(newest).value,
+        standing=standing.value,
         records=records,
         scan=f"{view.path}/scans/{name_of(subject)}" if subject else "",
         scan_name=name_of(subject) if subject else "",
-        footer="The result has changed since this verdict." if has_changed else "",
+        footer="The result has changed since this verdict." if standing is Standing.LAPSED else "",
     )
 
 

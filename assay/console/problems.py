@@ -21,10 +21,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ProblemRow:
-    """A problem in a table: `since` is when it was first seen here."""
+    """A problem in a table: `since` is when it was first seen here, `places` are layer and path."""
 
     severity: str
-    score: str
     name: str
     link: str
     summary: str
@@ -32,8 +31,8 @@ class ProblemRow:
     more_packages: int
     fixed: tuple[str, ...]
     since: int
-    paths: tuple[str, ...]
-    more_paths: int
+    places: tuple[tuple[int, str], ...]
+    more_places: int
 
 
 COLUMNS = ("severity", "vulnerability", "summary", "packages", "fixed", "known_since", "locations", "link")
@@ -60,12 +59,9 @@ def paged(
 def problem_row(problem: model.Problem) -> ProblemRow:
     """A problem as tables show it."""
     packages = tuple({(each.name, each.version): each for each in problem.packages}.values())
-    paths = tuple(
-        dict.fromkeys(f"layer {p.layer_number + 1}: {p.path}" for each in problem.packages for p in each.locations)
-    )
+    places = tuple(dict.fromkeys((p.layer_number + 1, p.path) for each in problem.packages for p in each.locations))
     return ProblemRow(
         severity=LETTERS[problem.severity],
-        score="",
         name=problem.name,
         link=problem.link,
         summary=summary_of(problem),
@@ -73,8 +69,8 @@ def problem_row(problem: model.Problem) -> ProblemRow:
         more_packages=max(0, len(packages) - PACKAGES_SHOWN),
         fixed=_fixed(problem),
         since=problem.time_first_detected,
-        paths=paths[:PATHS_SHOWN],
-        more_paths=max(0, len(paths) - PATHS_SHOWN),
+        places=places[:PATHS_SHOWN],
+        more_places=max(0, len(places) - PATHS_SHOWN),
     )
 
 

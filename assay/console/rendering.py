@@ -85,9 +85,9 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["static"] = static
-    for name in ("number", "plural", "size", "short", "brief_ocid", "duration", "day", "relative", "minute"):
+    for name in ("number", "plural", "size", "short", "brief_ocid", "day", "relative", "minute", "second"):
         environment.filters[name] = getattr(words, name)
-    for filter_ in (words.utc, words.machine, words.listing, severity, spoken, stacked):
+    for filter_ in (words.machine, words.listing, severity, spoken, stacked):
         environment.filters[filter_.__name__] = filter_
     return environment
 

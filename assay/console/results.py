@@ -86,11 +86,13 @@ def problems_said(scan: model.Scan) -> str:
     return {"partial": "partly scanned", "failed": "failed"}.get(view.kind, words.plural(scan.counts.total, "problem"))
 
 
-def standing_of(verdict: model.Verdict | None) -> Standing:
-    """A verdict as stamps and the strip of the chart show it."""
+def standing_of(verdict: model.Verdict | None, latest: model.Scan | None = None) -> Standing:
+    """A verdict as stamps show it. Accepted, it lapses when the latest scan shows another result than was reviewed."""
     if verdict is None:
         return Standing.NONE
-    return Standing.PASSED if verdict.accepted else Standing.REFUSED
+    if not verdict.accepted:
+        return Standing.REFUSED
+    return Standing.LAPSED if latest is not None and latest.counts != verdict.counts else Standing.PASSED
 
 
 def point_of(scan: model.Scan, verdict: Standing, href: str, now: int) -> ScanPoint:

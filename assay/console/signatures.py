@@ -121,8 +121,9 @@ def _parts(visit: Visit, image: Image) -> tuple[Part, ...]:
 
 def _effect(verdict: VerdictView, *, has_scan: bool) -> Effect:
     if verdict.standing == Standing.PASSED.value:
-        said = verdict.footer or "The newest scan shows what the reviewer saw."
-        return Effect("warn" if verdict.footer else "ok", "The reviewer accepted this image.", said)
+        return Effect("ok", "The reviewer accepted this image.", "The newest scan shows what the reviewer saw.")
+    if verdict.standing == Standing.LAPSED.value:
+        return Effect("warn", "The reviewer accepted this image.", verdict.footer)
     if verdict.standing == Standing.REFUSED.value:
         return Effect("bad", "The reviewer refused this image.", "Signing it vouches for what was refused.")
     if has_scan:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.console.chart import Standing
-from assay.console.results import name_of, problems_said
+from assay.console.results import name_of, problems_said, standing_of
 from assay.console.trust import Answer
 from assay.console.words import listing
 from assay.scanning import model, risk
@@ -72,7 +72,7 @@ def reviewed(verdict: model.Verdict | None, scan: model.Scan | None, path: str) 
     who = verdict.reviewer_name
     if not verdict.accepted:
         return Stage("Refused", "bad", f"by {who}", href, verdict.time_created)
-    if scan is not None and scan.counts != verdict.counts:
+    if standing_of(verdict, scan) is Standing.LAPSED:
         return Stage("Accepted", "warn", f"by {who}; the result has changed since", href, verdict.time_created)
     return Stage("Accepted", "ok", f"by {who}", href, verdict.time_created)
 

@@ -81,9 +81,9 @@ def minute(at: int, now: int) -> str:
     return f"{day(at, now)}, {moment(at):%H:%M}"
 
 
-def utc(at: int) -> str:
-    """The whole of it, for the title of a time: `2026-07-24 05:40:11 UTC`."""
-    return f"{moment(at):%Y-%m-%d %H:%M:%S} UTC"
+def second(at: int, now: int) -> str:
+    """The same to the second, for logs: `14 Jul, 05:40:11`."""
+    return f"{day(at, now)}, {moment(at):%H:%M:%S}"
 
 
 def machine(at: int) -> str:

@@ -125,7 +125,8 @@ if (chart && form) {
   });
 }
 
-// 5. Local time: a second line of the title, for those who do not think in UTC ----------------------------------
+// 5. The whole time, in UTC and where the reader is --------------------------------------------------------------
 all("time[datetime]").forEach((time) => {
-  time.title += `\n${new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" })}`;
+  const local = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+  time.title = `${time.dateTime.replace("T", " ").replace("Z", " UTC")}\n${local}`;
 });
