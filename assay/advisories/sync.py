@@ -18,7 +18,7 @@ from assay.advisories.records.content import Change, Listed, Removal, Upsert
 from assay.advisories.records.feeds import Refusal
 from assay.errors import Reason, Refused, Unavailable
 
-LIST_BYTES_MAX = 512 * 1024 * 1024
+LIST_BYTES_MAX = 128 * 1024 * 1024
 LIST_ROWS_MAX = 2_000_000
 ARCHIVE_BYTES_MAX = 8 * 1024 * 1024 * 1024
 #: Up to so many records of an ecosystem are fetched one by one.
@@ -177,7 +177,11 @@ class Collector:
         for ecosystem, names in todo.wanted.items():
             left = self._loose(ecosystem, names, todo.listed)
             if left:
-                self._from_archive(ecosystem, left, todo.listed, conditional=set(left) <= set(again))
+                awaited = set(left) <= set(again)
+                has_loose = len(left) < len(names)
+                self._from_archive(
+                    ecosystem, left, todo.listed, conditional=awaited, may_be_absent=awaited or has_loose
+                )
 
     def close(self) -> None:
         """Let go of the archives, when they are not to be applied after all."""
@@ -232,13 +236,23 @@ class Collector:
         return len(content)
 
     def _from_archive(
-        self, ecosystem: str, names: Collection[str], listed: Mapping[str, Listed], *, conditional: bool
+        self,
+        ecosystem: str,
+        names: Collection[str],
+        listed: Mapping[str, Listed],
+        *,
+        conditional: bool,
+        may_be_absent: bool,
     ) -> None:
         path = f"{ecosystem}/all.zip"
         found = self._fetch(path, ARCHIVE_BYTES_MAX, conditional=conditional)
         if found is Outcome.UNCHANGED:
             return
-        if found is Outcome.ABSENT:
+        reason = f"Listed, but neither in {path} nor by itself."
+        if found is Outcome.ABSENT and may_be_absent:
+            self.unread += [Refusal(name, listed[name], reason, again=True) for name in names]
+            return
+        if not isinstance(found, Fetched):
             raise Unavailable(
                 f"The feed has neither {path} nor all of its changed records one by one.",
                 advice="Nothing was changed. Check that the feed was published or copied as a whole.",
@@ -254,7 +268,6 @@ class Collector:
             )
         archive.check(present)
         self.records += [(name, archive) for name in present]
-        reason = f"Listed, but neither in {path} nor by itself."
         self.unread += [Refusal(name, listed[name], reason, again=True) for name in missing]
 
     def _fetch(self, path: str, bytes_max: int, *, conditional: bool) -> Fetched | Outcome:

@@ -61,6 +61,7 @@ def listed_in(source: Path) -> set[str]:
     return found
 
 
+@pytest.mark.timeout(3600)
 def test_the_later_state_over_the_earlier_one_equals_the_later_state_alone(
     store: Store, shared_data: Path, later: Path, tmp_path: Path
 ) -> None:

@@ -158,6 +158,17 @@ def test_a_listed_record_that_is_nowhere_is_awaited_and_taken_when_it_comes(stor
     assert (names(store), state(store).awaited) == ({"A", "LATE"}, 0)
 
 
+def test_a_bucket_of_loose_files_may_lack_one(store: Store, tmp_path: Path) -> None:
+    write_bucket(tmp_path, {"PyPI": [record("A"), record("LATE")]}, archive=False)
+    held = (tmp_path / "PyPI/LATE.json").rename(tmp_path / "held")
+    assert synchronise(store, config(tmp_path)) == 1
+    assert synchronise(store, config(tmp_path)) is None
+    assert (names(store), state(store).awaited, state(store).last_error) == ({"A"}, 1, "")
+    held.rename(tmp_path / "PyPI/LATE.json")
+    assert synchronise(store, config(tmp_path)) == 2
+    assert (names(store), state(store).awaited) == ({"A", "LATE"}, 0)
+
+
 def test_an_archive_older_than_its_list_is_read_again_until_it_has_caught_up(store: Store, tmp_path: Path) -> None:
     new = record("A", modified="2026-05-01T00:00:00Z", fixed="5")
     write_bucket(tmp_path, {"PyPI": [record("A")]}, loose=False, dates={"A": new["modified"]})
