@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.clock import rfc3339
 from assay.iam import Target, authorize
-from assay.iam.identity import compartments, groups, policies, services, tenancies, users
+from assay.iam.identity import compartments, groups, policies, resources, services, tenancies, users
 from assay.oci_api.frame import Call, Reply, Row
 from assay.oci_api.wire import tags_reply
 
