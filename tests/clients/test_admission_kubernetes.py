@@ -1,7 +1,7 @@
 """Kubernetes' own code reads what Assay prints and answers: strict types, credentials by host, the dispatcher's rules.
 
-The reader is a small Go program over the API server's packages, built by `tests/parts/kubeverify/build.sh` (Go 1.26, some
-minutes at the first time); skipped loudly where it is not built.
+The reader is a small Go program over the API server's packages, built by `tests/parts/kubeverify/build.sh` (Go 1.26,
+some minutes at the first time); skipped loudly where it is not built.
 """
 
 import subprocess
