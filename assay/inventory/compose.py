@@ -6,7 +6,6 @@ Composition, not the layer, decides the release, what is overridden or removed, 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.errors import Refused
 from assay.inventory.component import NPM, PYPI, Component, Occurrence, normal_pypi_name
 from assay.inventory.distributions import Distribution, distribution
 from assay.inventory.formats import PackageRecord, apk, dpkg, egg, node, osrelease, python
@@ -114,31 +113,21 @@ def _occurrences(
     below = [(layer, frozenset(parsed.packages)) for layer, parsed in file.below]
     for record in file.parsed.packages:
         component = _component(file.format, record, system)
-        if component is not None:
-            # A database is one file: an upper layer that installs one package lists those of the lower layers again.
-            layer = next((layer for layer, records in below if record in records), file.layer)
-            owner, owned_in = owners.get(file.path, ("", layer))
-            # What an upper layer put in the place of a package's file is no longer that package's.
-            owner = owner if layer <= owned_in and file.format not in _SYSTEM_FORMATS else ""
-            yield Occurrence(component, file.path, layer, parts[layer].digest, record.name, owner=owner)
+        # A database is one file: an upper layer that installs one package lists those of the lower layers again.
+        layer = next((layer for layer, records in below if record in records), file.layer)
+        owner, owned_in = owners.get(file.path, ("", layer))
+        # What an upper layer put in the place of a package's file is no longer that package's.
+        owner = owner if layer <= owned_in and file.format not in _SYSTEM_FORMATS else ""
+        yield Occurrence(component, file.path, layer, parts[layer].digest, record.name, owner=owner)
 
 
-def _component(format_name: str, record: PackageRecord, system: Distribution) -> Component | None:
-    try:
-        if format_name in (python.NAME, egg.NAME):
-            return Component(PYPI, normal_pypi_name(record.name), record.version)
-        if format_name == node.NAME:
-            return Component(NPM, record.name, record.version)
-        return Component(
-            system.ecosystem_of(format_name),
-            record.name,
-            record.version,
-            record.architecture,
-            record.source,
-            record.source_version,
-        )
-    except Refused:
-        return None  # not reached: a record's name and version are words already
+def _component(format_name: str, record: PackageRecord, system: Distribution) -> Component:
+    if format_name in (python.NAME, egg.NAME):
+        return Component(PYPI, normal_pypi_name(record.name), record.version)
+    if format_name == node.NAME:
+        return Component(NPM, record.name, record.version)
+    ecosystem = system.ecosystem_of(format_name)
+    return Component(ecosystem, record.name, record.version, record.architecture, record.source, record.source_version)
 
 
 def _unread(parts: Sequence[LayerPart], gathering: Gathering) -> Iterator[str]:

@@ -6,6 +6,7 @@ file at a time, beside what it found.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from assay.errors import Refused
 from assay.inventory.compression import SNIFFED_BYTES, Unpacker, unpacker_for
@@ -170,7 +171,7 @@ class _Contents:
             wanted = min(member.size, format_.BYTES_MAX)
             self._reading = (path, as_path, format_, wanted == member.size)
             if not wanted:
-                self.content(b"")
+                self.content(b"")  # the walker doesn't bring what is empty
             return wanted
         elif format_:
             self._problem(path, f"a {member.kind.value}, which isn't read")
@@ -182,8 +183,12 @@ class _Contents:
             return
         path, as_path, format_, whole = self._reading
         parsed = format_.parse(as_path, content, whole=whole)
+        left = self._limits.packages_max - self._packages
+        if len(parsed.packages) > left:
+            self._remark("files with packages beyond the limit of a layer")
+            parsed = replace(parsed, packages=parsed.packages[:left])
         self._packages += len(parsed.packages)
-        if len(self.files) >= self._limits.package_files_max or self._packages > self._limits.packages_max:
+        if len(self.files) >= self._limits.package_files_max:
             self._remark("package files beyond the limit of a layer are left out")
         elif parsed != Parsed():
             self.files[path] = PackageFile(path, format_.NAME, parsed)
@@ -195,7 +200,7 @@ class _Contents:
 
     def remarks(self) -> tuple[str, ...]:
         """What isn't read at paths that aren't kept one by one."""
-        return tuple(f"{text} ({count:,} times)" for text, count in self._remarks.items())
+        return tuple(f"{text}: {count:,}" for text, count in self._remarks.items())
 
     def _place(self, name: str) -> tuple[str, str]:
         """Folder and name of an entry, without links on the way; no name when it is left out or is the root."""
@@ -254,6 +259,7 @@ class _Contents:
         if not target or len(target) > self._limits.path_bytes_max:
             return
         if hard:
+            # It names an entry of the archive, whose path may go through links of this layer as any other.
             target = resolve(target, self._target, last=False)
         self._link_bytes += len(path) + len(target or "")
         if len(self.links) >= self._limits.links_max or self._link_bytes > self._limits.link_bytes_max:

@@ -10,6 +10,7 @@ end are read when they are asked for.
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -77,8 +78,10 @@ class LayerReaders:
         self._read_limits = read_limits or ReadLimits()
         #: Guards everything below, and tells of each change.
         self._changed = threading.Condition()
-        self._orders: deque[_Order] = deque()
         self._followings: dict[str, _Following] = {}
+        #: What somebody waits for, since when: stored layers, and published uploads that nobody has read yet.
+        self._due: deque[tuple[float, _Order | str]] = deque()
+        #: Uploads that have bytes and no reader.
         self._waiting: deque[str] = deque()
         #: Digests of published uploads that are still being read.
         self._unsettled: Counter[Digest] = Counter()
@@ -101,9 +104,10 @@ class LayerReaders:
         """End all reader processes; what is being read, or waits to be, is answered as not read."""
         with self._changed:
             self._is_closed = True
-            for order in self._orders:
-                order.finish(unread(order.digest, 0, _CLOSED))
-            self._orders.clear()
+            for _, task in self._due:
+                if isinstance(task, _Order):
+                    task.finish(unread(task.digest, 0, _CLOSED))
+            self._due.clear()
             for upload in list(self._followings):
                 self._forget(upload)
             for child in self._children.values():
@@ -141,6 +145,8 @@ class LayerReaders:
             if following is not None and size:
                 following.digest = digest
                 self._unsettled[digest] += 1
+                if not following.is_served:
+                    self._due.append((time.monotonic(), upload))
             elif following is not None:
                 self._forget(upload)
 
@@ -170,7 +176,7 @@ class LayerReaders:
             if self._is_closed:
                 order.finish(unread(digest, 0, _CLOSED))
             else:
-                self._orders.append(order)
+                self._due.append((time.monotonic(), order))
                 self._changed.notify_all()
         if pipe is not None:
             _pour(blob, pipe)
@@ -192,6 +198,7 @@ class LayerReaders:
         following = self._followings.pop(upload, None)
         if following is None:
             return
+        self._strike_out(upload)
         if not following.is_served:
             os.close(following.descriptor)
         if following.digest is not None:
@@ -199,35 +206,45 @@ class LayerReaders:
             self._unsettled += Counter()  # drops what has come to nothing
         self._changed.notify_all()
 
+    def _strike_out(self, upload: str) -> None:
+        if upload in self._waiting:
+            self._waiting.remove(upload)
+
     def _take(self) -> _Order | str | None:
-        """The next thing to be read: a stored layer, for which someone waits, else an upload; None when closed."""
+        """The next thing to be read: what somebody waits for, else an upload to follow; None when closed."""
         while not self._is_closed:
-            if self._orders:
-                return self._orders.popleft()
-            while self._waiting:
-                upload = self._waiting.popleft()
-                if upload in self._followings:
-                    self._followings[upload].is_served = True
-                    return upload
+            while self._due or self._waiting:
+                task = self._due.popleft()[1] if self._due else self._waiting.popleft()
+                if isinstance(task, _Order):
+                    return task
+                following = self._followings.get(task)
+                if following is not None and not following.is_served:
+                    following.is_served = True
+                    self._strike_out(task)
+                    return task
             self._changed.wait()
         return None
 
     def _next_step(self, upload: str, following: _Following, read: int) -> wire.Available | wire.Dropped:
-        """What to tell the reader that has read all `read` bytes it knew of."""
-        waited_since = time.monotonic()
+        """What to tell the reader that has read all `read` bytes it knew of.
+
+        However steadily an upload trickles in, it gives way to what somebody waits for; to other uploads only when
+        nothing comes. It is read when it is stored then.
+        """
+        idle_since = time.monotonic()
         while not self._is_closed and self._followings.get(upload) is following:
             if following.digest is not None:
                 return wire.Available(following.size, is_all=True)
-            if following.size > read:
+            deadline = idle_since + self._limits.idle_seconds if self._waiting else math.inf
+            if self._due:
+                deadline = min(deadline, self._due[0][0] + self._limits.patience_seconds)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._forget(upload)
+            elif following.size > read:
                 return wire.Available(following.size, is_all=False)
-            patience = self._limits.patience_seconds if self._orders else self._limits.idle_seconds
-            left = waited_since + patience - time.monotonic()
-            if not (self._orders or self._waiting):
-                self._changed.wait()
-            elif left > 0:
-                self._changed.wait(left)
             else:
-                self._forget(upload)  # it is read when it is stored
+                self._changed.wait(left if left < math.inf else None)
         return wire.Dropped()
 
     # In the threads:

@@ -4,6 +4,8 @@ import gzip
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +199,13 @@ def test_a_reader_holds_nothing_of_the_server(
     assert int(limits["Max cpu time"]) <= ReaderLimits().cpu_seconds + 10
 
 
+def test_a_reader_process_brings_no_database_and_no_client_with_it() -> None:
+    script = "import sys, assay.inventory.reader_process; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    roots = {module.partition(".")[0] for module in loaded.stdout.split()}
+    assert not roots & {"sqlalchemy", "psycopg", "sqlite3", "httpx", "cryptography", "uvicorn", "starlette", "dbos"}
+
+
 def test_a_reader_is_replaced_after_so_many_layers(pool: Callable[..., LayerReaders]) -> None:
     readers = pool(layers_each_max=2)
     processes = set()
@@ -312,6 +321,36 @@ def test_a_slow_upload_gives_way_to_a_stored_layer(
     upload.append(LARGE[1000:])
     upload.publish(Digest.of(LARGE))
     assert {part.digest for part in kept} <= {Digest.of(LARGE)}
+
+
+def test_an_upload_that_trickles_in_holds_up_nobody(
+    pool: Callable[..., LayerReaders], kept: list[LayerPart], tmp_path: Path
+) -> None:
+    readers = pool()
+    trickling = Upload(readers, tmp_path, "trickling")
+    trickling.append(LARGE[:1000])
+    is_over = threading.Event()
+
+    def trickle() -> None:
+        for start in range(1000, len(LARGE), 10):
+            trickling.append(LARGE[start : start + 10])
+            if is_over.wait(0.002):
+                return
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        assert readers.read(io.BytesIO(BLOB), DIGEST).is_read
+        again = Upload(readers, tmp_path, "again")
+        again.append(LARGE[:1000])
+        whole = Upload(readers, tmp_path, "whole")
+        whole.append(BLOB)
+        whole.publish(DIGEST)
+        assert [part.digest for part in kept] == [DIGEST]
+        assert thread.is_alive()
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def test_a_reader_killed_amid_an_upload_leaves_nothing_and_the_pool_goes_on(
