@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from assay.advisories import ChangeSet, feeds
 from assay.clock import Instant
+from assay.iam import Actor, Principal, PrincipalKind
 from assay.inventory import Component
-from assay.scanning import push, rescan
-from assay.scanning.catalogue import Catalogue, path_of
-from assay.scanning.model import Cause
+from assay.scanning import push, rescan, results
+from assay.scanning.catalogue import Catalogue, LayerContent, path_of
+from assay.scanning.model import Cause, Scan, ScanFilter
 from assay.scanning.records import inventories, requests, scans
 from assay.scanning.records.requests import Request
 from assay.scanning.rescan.pace import rest
@@ -23,6 +24,8 @@ from assay.storage import Store, metadata
 
 FEED = "osv"
 TENANCY = "ocid1.tenancy.oc1..test"
+#: Who may everything there.
+OPERATOR = Actor(Principal(PrincipalKind.INSTALLATION, "operator"), TENANCY)
 WORDS = {5: "CRITICAL", 4: "HIGH", 3: "MODERATE", 1: "LOW"}
 SEVERITIES = (5, 4, 3, 2, 1)
 
@@ -131,7 +134,8 @@ class World:
         """Scan an image with these components by layer, bottom first."""
         with self.store.database.write() as connection:
             requests.put(connection, self.request(image, repository, cause))
-        found = Catalogue(path_of([[frozenset(level) for level in levels]]), (), ScanState.COMPLETE)
+        held = [frozenset(level) for level in levels]
+        found = Catalogue(path_of([held]), layers_of(held), ScanState.COMPLETE)
         is_new = push.record(self.store, self.request(image, repository, cause), found)
         self.images[image] = frozenset(each for level in levels for each in level)
         self.since.setdefault(image, self.revision)
@@ -153,6 +157,11 @@ class World:
         for image, its in self.repositories.items():
             if its == repository:
                 self.frozen.setdefault(image, self.revision)
+
+    def scan(self, image: str, revision: int | None = None) -> Scan:
+        """The scan of an image as of a revision, else its latest."""
+        listed = results.listed(self.store, OPERATOR, ScanFilter(image=image)).items
+        return next(each for each in listed if revision in (None, each.revision))
 
     # the oracle's side
 
@@ -214,6 +223,14 @@ class World:
             if begin <= rev < end:
                 return begin
         return min(rev, self.frozen.get(image, rev))
+
+
+def layers_of(levels: Sequence[frozenset[Component]]) -> tuple[LayerContent, ...]:
+    """Each component in its layer, in a file that is called after it."""
+    return tuple(
+        LayerContent(0, "", number, f"layer {number}", tuple((each, f"{each.name}/METADATA") for each in sorted(level)))
+        for number, level in enumerate(levels)
+    )
 
 
 def affects(claim: Claim, component: Component) -> bool:

@@ -1,19 +1,25 @@
 """Random small worlds against a flat oracle: pushes, feeds, frozen scanners, pushes and kills amid a re-scan."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scanning_world import Claim, Killed, World, emptied, lib
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from assay.inventory import Component
 from assay.scanning import full
 from assay.scanning.records import components, inventories, totals
 from assay.scanning.records.tables import OPEN, inventory, match
+from assay.scanning.rescan.pace import Pace
 from assay.storage import Store
+
+EXAMPLES = 200 if os.environ.get("ASSAY_TEST_SIZE") == "full" else 15
 
 PACKAGES = ("a", "b", "c", "d")
 #: Layers that images share: pieces of a path are re-used, as they are in a registry.
@@ -47,7 +53,7 @@ class Push:
 @dataclass(frozen=True)
 class Publish:
     changes: dict[str, Claim | None]
-    #: What happens at which pause between two batches; None is a kill.
+    #: What happens the how manieth time that nobody holds the lock; None is a kill.
     meanwhile: dict[int, "Push | Freeze | None"]
 
 
@@ -66,7 +72,7 @@ def plans(draw: st.DrawFn) -> list[Push | Publish | Freeze]:
     ]
     push = st.sampled_from(images)
     freeze = st.sampled_from([Freeze("r0"), Freeze("r1")])
-    meanwhile = st.dictionaries(st.integers(0, 14), st.one_of(push, push, freeze, st.none()), max_size=5)
+    meanwhile = st.dictionaries(st.integers(0, 24), st.one_of(push, push, freeze, st.none()), max_size=5)
     publish = st.builds(Publish, CHANGES, meanwhile)
     return [draw(publish), *draw(st.lists(st.one_of(push, publish, publish, freeze), min_size=3, max_size=9))]
 
@@ -77,11 +83,26 @@ def do(world: World, step: Push | Publish | Freeze) -> None:
     elif isinstance(step, Freeze):
         world.freeze(step.repository)
     else:
-        world.publish(step.changes, pause=interrupted(world, step))
+        happen = interrupted(world, step)
+        with mock.patch.object(Pace, "batch", entered(happen)):
+            world.publish(step.changes, pause=happen)
+
+
+def entered(happen: Callable[[], None]) -> Callable[..., AbstractContextManager[Connection]]:
+    """A batch before which something may happen too: between what it read and what it writes."""
+    batch = Pace.batch
+
+    @contextmanager
+    def preceded(pace: Pace, rev: int, phase: int, *, publishes: bool = False) -> Iterator[Connection]:
+        happen()
+        with batch(pace, rev, phase, publishes=publishes) as connection:
+            yield connection
+
+    return preceded
 
 
 def interrupted(world: World, step: Publish) -> Callable[[], None]:
-    """Between two batches, whose lock nobody holds: other pushes, scanners removed, the process killed."""
+    """While nobody holds the lock: other pushes, scanners removed, the process killed."""
     waiting = dict(step.meanwhile)
     count = iter(range(10_000))
 
@@ -125,7 +146,7 @@ def check_intervals(rows: list) -> None:
         assert intervals[-1][1] <= OPEN
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=plans())
 def test_every_image_counts_what_a_flat_count_says_now_and_at_every_revision_before(store: Store, plan: list) -> None:
     world = World(emptied(store))

@@ -27,7 +27,7 @@ class Request:
 
 
 def put(connection: Connection, request: Request) -> None:
-    """Ask for a scan; a later request takes the place of an earlier one of the same image."""
+    """Ask for a scan. An image that waits already keeps its cause and its time, and changes its target at most."""
     values = {
         "image": request.image,
         "tenancy": request.tenancy,
@@ -37,8 +37,9 @@ def put(connection: Connection, request: Request) -> None:
         "cause": CAUSES.index(request.cause),
         "time_created": request.time_created,
     }
+    changed = {name: values[name] for name in ("compartment", "target", "repository")}
     statement = insert(connection, scan_request).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["image"], set_=values))
+    connection.execute(statement.on_conflict_do_update(index_elements=["image"], set_=changed))
 
 
 def of_images(connection: Connection, images: Collection[str]) -> dict[str, Request]:
