@@ -80,12 +80,7 @@ def status(repository: RepositoryName, output: Out = Output.TABLE) -> None:
 
 def command_to_allow(statements: list[str]) -> str:
     """The command that adds these statements."""
-    return " ".join(["assay policy allow", *map(_quoted, statements)])
-
-
-def _quoted(text: str) -> str:
-    """A word for the shell, in double quotes where it holds single ones: statements do, and should stay readable."""
-    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)
+    return show.command_line(["assay", "policy", "allow", *statements])
 
 
 def _what_is_missing(statements: list[str]) -> str:

@@ -92,7 +92,7 @@ def only(found: list[Any], what: str, named: str) -> Any:
     if not found:
         raise Refused(
             f"There is no {what} {named!r}, or you may not see it.",
-            advice=f"List what there is with: assay {what.split()[-1]} list",
+            advice=f"List what there is with: assay {what.rsplit(maxsplit=1)[-1]} list",
             reason=Reason.NOT_FOUND,
         )
     if len(found) > 1:

@@ -4,6 +4,7 @@ Standard output holds the result and nothing else. rich is imported where someth
 need not wait for it.
 """
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -100,6 +101,13 @@ def error(text: str) -> None:
 def note(text: str) -> None:
     """A remark, on standard error, so that standard output stays what was asked for."""
     sys.stderr.write(f"{text}\n")
+
+
+def command_line(words: Sequence[str]) -> str:
+    """A command to type. What holds single quotes stands in double ones: statements do, and should stay readable."""
+    return " ".join(
+        f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words
+    )
 
 
 def when(member: str) -> Column:
