@@ -78,12 +78,13 @@ class Visit:
         return self.form.get(name, ())
 
     def only(self, *known: str) -> None:
-        """Refuse a query field that this list does not know, instead of dropping it silently."""
+        """Refuse a query field that this list does not know, or a limit it has not, instead of dropping it silently."""
         unknown = sorted(set(self.query) - set(known) - {"after", "limit", "sort", "done"})
         if unknown:
             raise Refused(
                 f"This list has no filter {unknown[0]!r}.", advice=f"Use {', '.join(known) or 'none'}, or clear all."
             )
+        self.limit()
 
     def one_of(self, name: str, *values: str) -> str:
         """A query field that takes one of `values`, or none ("")."""
