@@ -17,6 +17,8 @@ from assay.scanning.risk import ScanState
 #: A path has at most so many sets; what lies higher is merged into the last. Sharing is in the lower ones.
 DEPTH_MAX = 8
 REASON_LENGTH_MAX = 2_000
+#: Of one image. It is written in one transaction, which others wait for; real images have some thousands.
+COMPONENTS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,19 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
         reasons.extend(_of_platform(name, reason) for reason in composition.reasons)
     if not platforms:
         reasons.append("The image has no platform that can run.")
+    levels = path_of([composition.levels for _, composition in read])
+    held = sum(map(len, levels))
+    if held > COMPONENTS_MAX:
+        reasons.append(f"it holds {held:,} components, of which {COMPONENTS_MAX:,} are matched")
+        levels = _bounded(levels)
+    kept = frozenset().union(*levels)
     state = ScanState.FAILED if not read else ScanState.PARTIAL if reasons else ScanState.COMPLETE
     return Catalogue(
-        levels=path_of([composition.levels for _, composition in read]),
+        levels=levels,
         layers=tuple(
             layer
             for number, (name, composition) in enumerate(read)
-            for layer in _layers(number, name, composition.occurrences)
+            for layer in _layers(number, name, composition.occurrences, kept)
         ),
         state=state,
         reason="; ".join(reasons)[:REASON_LENGTH_MAX],
@@ -98,11 +106,24 @@ def path_of(platforms: Iterable[Sequence[frozenset[Component]]]) -> tuple[frozen
     return tuple(lower) or (frozenset(),)
 
 
-def _layers(number: int, platform: str, occurrences: Iterable[Occurrence]) -> Iterable[LayerContent]:
+def _bounded(levels: Sequence[frozenset[Component]]) -> tuple[frozenset[Component], ...]:
+    """The first COMPONENTS_MAX components, from the bottom up."""
+    bounded: list[frozenset[Component]] = []
+    room = COMPONENTS_MAX
+    for level in levels:
+        if room:
+            bounded.append(frozenset(sorted(level)[:room]))
+            room -= len(bounded[-1])
+    return tuple(bounded)
+
+
+def _layers(
+    number: int, platform: str, occurrences: Iterable[Occurrence], kept: frozenset[Component]
+) -> Iterable[LayerContent]:
     """Layers with what lies in them. What a distribution's package owns is the distribution's to answer for."""
     places: dict[tuple[int, str], list[tuple[Component, str]]] = {}
     for each in occurrences:
-        if not each.owner:
+        if not each.owner and each.component in kept:
             places.setdefault((each.layer, each.layer_digest.text), []).append((each.component, each.path))
     for (position, layer), found in sorted(places.items()):
         yield LayerContent(number, platform, position, layer, tuple(found))

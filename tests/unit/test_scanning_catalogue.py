@@ -106,6 +106,14 @@ def test_when_nothing_could_be_read_it_has_failed() -> None:
     assert unreadable("no manifest").state is ScanState.FAILED
 
 
+def test_a_flood_of_components_is_cut_off_from_above_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.scanning.catalogue.COMPONENTS_MAX", 3)
+    found = catalogue([platform("")], lambda _: composed({A, B}, {C, D}))
+    assert found.levels == (frozenset({A, B}), frozenset({C}))
+    assert (found.state, found.reason) == (ScanState.PARTIAL, "it holds 4 components, of which 3 are matched")
+    assert [component for layer in found.layers for component, _ in layer.places] == [A, B, C]
+
+
 def test_a_supply_that_fails_is_no_result() -> None:
     def compose(_: PlatformManifest) -> Composition:
         raise Unavailable("the disk is gone")
