@@ -35,5 +35,6 @@ def around(connection: Connection, changed: Collection[int], published: int, rev
     wanted = classes.members(nodes, reached)
     present = graph.members_of(connection, reached, rev)
     begun, ended = wanted - present, present - wanted
-    touched = before | {name for name, _ in begun | ended} | {name for name, each in wanted if each in set(changed)}
+    altered = set(changed)
+    touched = before | {name for name, _ in begun | ended} | {name for name, each in wanted if each in altered}
     return MembershipChanges(begun, ended, frozenset(touched))
