@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, tuple_
+from sqlalchemy import Connection, and_, or_, select
 
 from assay.inventory import Component
 from assay.scanning.decide import Subject
@@ -101,11 +101,15 @@ def subjects(connection: Connection, ids: Collection[int]) -> dict[int, Subject]
 
 def subjects_of_packages(connection: Connection, packages: Collection[tuple[str, str]]) -> dict[int, Subject]:
     """All known components of these (ecosystem, package) pairs."""
+    wanted = frozenset(packages)
+    ecosystems = sorted({ecosystem for ecosystem, _ in wanted})
     found: dict[int, Subject] = {}
-    for piece in batches([(package, ecosystem) for ecosystem, package in packages], 400):
-        wanted = tuple_(component.c.package, component.c.ecosystem).in_(piece)
-        for row in connection.execute(_SUBJECT.where(wanted)):
-            found[row[0]] = Subject(*row[1:])
+    for piece in batches(sorted({package for _, package in wanted})):
+        # Not as pairs: SQLite finds no index for a list of those, and would look at every component.
+        query = _SUBJECT.where(component.c.package.in_(piece), component.c.ecosystem.in_(ecosystems))
+        for identity, ecosystem, package, version in connection.execute(query).all():
+            if (ecosystem, package) in wanted:
+                found[identity] = Subject(ecosystem, package, version)
     return found
 
 
