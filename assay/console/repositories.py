@@ -30,7 +30,6 @@ class RepositoryRow:
     name: str
     compartment: str
     latest: str
-    latest_path: str
     scan: ScanView
     risk: str
     verdict: Standing
@@ -326,7 +325,6 @@ def _row(
         name=repository.name,
         compartment=compartment,
         latest=(image.version or words.short(image.digest)) if image else "",
-        latest_path=(f"t/{image.version}" if image.version else image.digest.text) if image else "",
         scan=has.scan if image else NOT_SCANNED,
         risk=scan.risk_level.value.lower() if scan and scan.risk_level else "",
         verdict=has.verdict,
