@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.cli.scans import severity
 from scripts.demo_hands import Hands
 from scripts.demo_server import ECOSYSTEMS, PUBLIC_FEED, Cluster, Server, is_reachable, pinned_image
 from scripts.demo_told import Failed, Told, must
@@ -109,12 +110,7 @@ class Story:
         must(scan["problemCount"] == len(scan["problems"]), "count and list differ")
         self.told.came(_summary(scan))
         for problem in scan["problems"][:5]:
-            package = problem["vulnerablePackages"][0]
-            fixed = f"fixed in {package['cveFixVersion']}" if package["cveFixVersion"] else "no fix yet"
-            self.told.remark(
-                f"{problem['severity']:8} {problem['name']:16} {package['name']} {package['version']}, {fixed}"
-                f"  {problem['cveReference']}"
-            )
+            self.told.remark(_line(problem))
         self.told.remark(f"… all of them: assay scan show {REPOSITORY}:1.0")
 
     def feed_moves_on(self) -> None:
@@ -135,9 +131,8 @@ class Story:
         self.told.came(f"{_summary(difference['before'])}\n→ {_summary(difference['after'])}")
         for change in difference["changes"][:5]:
             packages = ", ".join(sorted({each["name"] for each in change["vulnerablePackages"]}))
-            self.told.remark(
-                f"{change['kind']:11} {change['after'] or change['before']:8} {change['name']:16} {packages}"
-            )
+            word = severity(change["after"] or change["before"], is_rated=change["isRatedAfter"])
+            self.told.remark(f"{change['kind']:11} {word:8} {change['name']:16} {packages}")
 
     def _moves_to_public_feed(self) -> bool:
         """Restart with the public feed as the source, and read it; False, and as before, when that takes too long."""
@@ -301,6 +296,14 @@ class Story:
 def _summary(scan: dict[str, Any]) -> str:
     numbers = ", ".join(f"{number} {name}" for name, number in scan["counts"].items() if number)
     return f"{scan['highestProblemSeverity']}: {scan['problemCount']} problems ({numbers})"
+
+
+def _line(problem: dict[str, Any]) -> str:
+    package = problem["vulnerablePackages"][0]
+    fixed = f"fixed in {package['cveFixVersion']}" if package["cveFixVersion"] else "no fix yet"
+    word = severity(problem["severity"], is_rated=problem["isRated"])
+    found = f"{package['name']} {package['version']}, {fixed}"
+    return f"{word:8} {problem['name']:16} {found:32} {problem['cveReference']}"
 
 
 def _since(began: float) -> str:

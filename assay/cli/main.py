@@ -1,5 +1,6 @@
 """The command `assay`: an image's way from push to admission."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -81,6 +82,10 @@ def options(
 
 def run() -> None:
     """Entry point. Exit status: 0 done, 1 refused or failed, 2 wrong usage; an error of ours becomes a sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a sign gets another, not a crash.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except AssayError as fault:

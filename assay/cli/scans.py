@@ -24,8 +24,14 @@ def risk(scan: dict[str, Any]) -> str | None:
     return level.capitalize() if level else f"– ({scan['state'].lower()})"
 
 
-def _title(change: dict[str, Any]) -> str:
-    return f"{change['before'] or '–'} → {change['after'] or '–'}"
+def _severities(change: dict[str, Any]) -> str:
+    before = severity(change["before"], is_rated=change["isRatedBefore"])
+    return f"{before} → {severity(change['after'], is_rated=change['isRatedAfter'])}"
+
+
+def severity(word: str | None, *, is_rated: bool) -> str:
+    """A severity for people: what nobody has rated has a level in the API, people are told."""
+    return "–" if word is None else word.capitalize() if is_rated else "Unrated"
 
 
 _LIST: show.Columns = {
@@ -57,7 +63,7 @@ _ONE: show.Columns = {
     ),
 }
 _PROBLEMS: show.Columns = {
-    "Severity": lambda row: (row["severity"] or "–").capitalize() if row["isRated"] else "Unrated",
+    "Severity": lambda row: severity(row["severity"], is_rated=row["isRated"]),
     "Vulnerability": "name",
     "Package": "package.name",
     "Installed": "package.version",
@@ -68,7 +74,7 @@ _PROBLEMS: show.Columns = {
 }
 _CHANGES: show.Columns = {
     "Change": "kind",
-    "Severity": _title,
+    "Severity": _severities,
     "Vulnerability": "name",
     "Packages": lambda change: sorted({each["name"] for each in change["vulnerablePackages"]}),
     "Because": lambda change: [f"{each['advisory']}: {each['reason']}" for each in change["because"]],
