@@ -42,7 +42,8 @@ def image(python: tuple[tuple[str, str], ...], note: str = "") -> HandmadeImage:
     base = {"etc/os-release": OS_RELEASE}
     for name, version, source in DEBIAN:
         base[f"var/lib/dpkg/status.d/{name}"] = (
-            f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nSource: {source}\nVersion: {version}\n"
+            f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n"
+            f"Source: {source}\nVersion: {version}\n"
         )
     site = "usr/local/lib/python3.11/site-packages"
     added = {
