@@ -1,10 +1,11 @@
 """Clusters: their image verification policy, how they say who they are, and what was decided."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assay.cli import names, show
+from assay.cli import names, private_files, show
 from assay.cli.options import ClusterText, Compartment, Description, Out, Place, group
 from assay.cli.scanners import command_to_allow
 from assay.cli.session import signed_in
@@ -26,6 +27,12 @@ decisions = group("What admission answered.")
 
 DAY_SECONDS = 86_400
 DECISIONS_SHOWN = 50
+KUBECONFIG_PATH = "/etc/kubernetes/assay/kubeconfig"
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Write the API server's two files here, for their owner only, and print nothing secret."),
+]
 
 _LIST: show.Columns = {
     "Cluster": "name",
@@ -148,17 +155,17 @@ def token(
     cluster: ClusterText,
     description: Description = "",
     days: Annotated[int | None, typer.Option(help="How long it lasts.", min=1)] = None,
+    folder: Folder = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """Make a bearer token and print it as the kubeconfig by which the API server presents it. It is shown once."""
+    """Make a bearer token, in the kubeconfig by which API servers present it. It is shown once."""
     session = signed_in()
     found = names.cluster(session, cluster)
     body: dict[str, Any] = {"description": description}
     if days is not None:
         body["lifetimeInSeconds"] = days * DAY_SECONDS
     made = session.server.post(f"{_own(found)}/tokens", body).body
-    show.note("Save this as /etc/kubernetes/assay/kubeconfig on the API servers; it is shown only now.")
-    show.document(output, made["kubeconfig"], made)
+    _hand_over(made, folder, output)
 
 
 @app.command()
@@ -189,16 +196,16 @@ def revoke(
 
 
 @app.command()
-def certificate(cluster: ClusterText, description: Description = "", output: Out = Output.TABLE) -> None:
-    """Make a client certificate and print it as the API server's kubeconfig. Its private key is shown once."""
+def certificate(
+    cluster: ClusterText,
+    description: Description = "",
+    folder: Folder = None,
+    output: Out = Output.TABLE,
+) -> None:
+    """Make a client certificate, in the kubeconfig by which API servers present it. Its private key is shown once."""
     session = signed_in()
-    made = session.server.post(
-        f"{_own(names.cluster(session, cluster))}/certificates", {"description": description}
-    ).body
-    show.note(
-        f"Valid until {made['validUntil'][:10]}. Save this as /etc/kubernetes/assay/kubeconfig on the API servers."
-    )
-    show.document(output, made["kubeconfig"], made)
+    path = f"{_own(names.cluster(session, cluster))}/certificates"
+    _hand_over(session.server.post(path, {"description": description}).body, folder, output)
 
 
 @app.command()
@@ -243,6 +250,23 @@ def show_decision(
     show.thing(output, _DECISION, found)
     show.line("")
     show.rows(output, _IMAGES, found["images"], empty="It names no image.")
+
+
+def _hand_over(made: dict[str, Any], folder: Path | None, output: Output) -> None:
+    """Print a new credential's kubeconfig, or write the files of the API server that are there for it."""
+    if folder is None:
+        show.note(f"Save this as {KUBECONFIG_PATH} on the API servers; it is shown only now.")
+        show.document(output, made["kubeconfig"], made)
+        return
+    files = {"kubeconfig": made["kubeconfig"], "admission.yaml": made["admissionConfiguration"]}
+    for name, text in files.items():
+        private_files.write(folder / name, text)
+    show.said(
+        output,
+        f"Wrote kubeconfig and admission.yaml to {folder}. Copy both to {KUBECONFIG_PATH.rpartition('/')[0]} on the\n"
+        "API servers, and start them with --admission-control-config-file=…/admission.yaml",
+        {"id": made["id"], "files": [str(folder / name) for name in files]},
+    )
 
 
 def _own(cluster: dict[str, Any]) -> str:

@@ -1,12 +1,12 @@
 """The command line's way to a server: who is signed in where, and one request at a time."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from assay.cli import private_files
 from assay.errors import Reason, Refused, Unavailable
 from assay.secret import Secret
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT_SECONDS = 60.0
-PROFILE_MODE = 0o600
 
 _REASONS = {401: Reason.NOT_AUTHENTICATED, 404: Reason.NOT_FOUND}
 
@@ -36,12 +35,8 @@ def profile_path() -> Path:
 
 
 def save_profile(profile: Profile, path: Path) -> None:
-    """Write the profile, readable by its owner alone from its first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PROFILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(profile))
+    """Write the profile; only its owner may read it."""
+    private_files.write(path, msgspec.json.encode(profile).decode())
 
 
 def load_profile(path: Path) -> Profile:

@@ -1,10 +1,9 @@
 """Handing over a one-time password: on a terminal once, else in a file that only its owner may read."""
 
-import os
 import sys
 from pathlib import Path
 
-from assay.cli import show
+from assay.cli import private_files, show
 from assay.secret import Secret
 from assay.settings import Settings
 
@@ -21,9 +20,5 @@ def hand_over(settings: Settings, user: str, secret: Secret, file_name: str, *, 
         )
         return None
     path = settings.root_key_file.parent / file_name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret.reveal() + "\n")
+    private_files.write(path, secret.reveal() + "\n")
     return path

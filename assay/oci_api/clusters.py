@@ -147,6 +147,12 @@ def _webhook_manifests(call: Call) -> Reply:
     return Reply(text=manifests.yaml_text(manifests.webhook_configurations(_hook(call, cluster))))
 
 
+def _admission_configuration(call: Call) -> str:
+    """The API server's file that names the kubeconfig; where that will lie, the caller may say."""
+    path = call.field("kubeconfigPath", str, "/etc/kubernetes/assay/kubeconfig")
+    return manifests.yaml_text([manifests.admission_configuration(path)])
+
+
 def _create_token(call: Call) -> Reply:
     """A bearer token for the cluster's API servers, with the files by which they present it; shown once."""
     lifetime = call.field("lifetimeInSeconds", int, None)
@@ -160,14 +166,13 @@ def _create_token(call: Call) -> Reply:
     )
     if made.token is None:
         raise Refused("The token was shown when it was made, and is shown only once.", advice="Make another.")
-    path = call.field("kubeconfigPath", str, "/etc/kubernetes/assay/kubeconfig")
     body = {
         "id": made.ocid,
         "clusterId": cluster.ocid,
         "token": made.token.reveal(),
         "timeExpires": None if made.time_expires is None else rfc3339(made.time_expires),
         "kubeconfig": manifests.kubeconfig(_hook(call, cluster), Credential(token=made.token)).reveal(),
-        "admissionConfiguration": manifests.yaml_text([manifests.admission_configuration(path)]),
+        "admissionConfiguration": _admission_configuration(call),
     }
     return Reply(body)
 
@@ -211,6 +216,7 @@ def _create_certificate(call: Call) -> Reply:
         "privateKey": made.private_key.reveal(),
         "validUntil": rfc3339(made.valid_until),
         "kubeconfig": manifests.kubeconfig(_hook(call, cluster), credential).reveal(),
+        "admissionConfiguration": _admission_configuration(call),
     }
     return Reply(body)
 
