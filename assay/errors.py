@@ -131,10 +131,10 @@ class Corrupt(AssayError):
     reason = Reason.CORRUPT
 
 
-def not_found(what: str = "resource") -> Refused:
-    """The one answer for what is missing and for what is not the caller's to see."""
+def not_found() -> Refused:
+    """The one answer for what is missing and for what is not the caller's to see: the same words for both, always."""
     return Refused(
-        f"Authorization failed or requested {what} not found.",
+        "Authorization failed or requested resource not found.",
         advice="Check the name or OCID, and that a policy lets you see it.",
         reason=Reason.NOT_FOUND,
     )

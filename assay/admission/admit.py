@@ -55,7 +55,7 @@ def admit(
     with store.database.read() as connection:
         cluster = readable_cluster(store, connection, actor, actor.principal.ocid, "AdmitWorkload")
         if cluster.state is ClusterState.DELETED:
-            raise not_found("cluster")
+            raise not_found()
         if review.runs_nothing or not cluster.policy.enabled:
             return Reply(allowed=True)
         try:

@@ -123,7 +123,7 @@ def find_cluster(store: Store, actor: Actor, name: str) -> Cluster:
     with store.database.read() as connection:
         found = records.named(connection, actor.tenancy, name)
         if found is None:
-            raise not_found("cluster")
+            raise not_found()
         authorize(connection, actor, "GetCluster", target_of(found), now=store.clock.now())
         return found
 

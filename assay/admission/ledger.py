@@ -137,7 +137,7 @@ def get_decision(store: Store, actor: Actor, number: str) -> Decision:
     with store.database.read() as connection:
         found = decisions.get_decision(connection, actor.tenancy, number)
         if found is None:
-            raise not_found("decision")
+            raise not_found()
         readable_cluster(store, connection, actor, found.cluster, "ListAdmissionDecisions")
         return found
 

@@ -123,7 +123,7 @@ def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
     def locate(connection: Connection) -> Target:
         row = records.row(connection, feed)
         if row is None or not row.enabled:
-            raise not_found("feed")
+            raise not_found()
         return Target(compartment=actor.tenancy, resource=feed)
 
     def change(act: Act) -> FeedState:

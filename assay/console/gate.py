@@ -61,6 +61,7 @@ class Asked:
     cookies: Mapping[str, str]
     host: str
     origin: str
+    site: str
     secure: bool
     address: str
     kind: str
@@ -100,6 +101,7 @@ def _endpoint(
             cookies=request.cookies,
             host=request.headers.get("host", ""),
             origin=request.headers.get("origin", ""),
+            site=request.headers.get("sec-fetch-site", ""),
             secure=app.settings.url.startswith("https:"),
             address=request.client.host if request.client else "",
             kind=kind,
@@ -114,6 +116,8 @@ def _endpoint(
 
 def answer(app: App, place: Place, asked: Asked) -> Response:
     """The response to a request; an error becomes a page that says what to do."""
+    if _came_by_a_link(place, asked):
+        return Response(render("arrival.html", {}), 200, PAGE_HEADERS, "text/html; charset=utf-8")
     visit: Visit | None = None
     try:
         found = _visit_of(app, place, asked)
@@ -128,6 +132,15 @@ def answer(app: App, place: Place, asked: Asked) -> Response:
         log.exception("%s %s failed (request %s)", asked.method, asked.path, asked.request_id)
         mistake = AssayError("The server made a mistake.", advice="Try again.", reason=Reason.INTERNAL)
         return _failed(mistake, place, visit, asked)
+
+
+def _came_by_a_link(place: Place, asked: Asked) -> bool:
+    """Whether a link of another site led here: then a browser keeps the session's cookie back (SameSite=Strict).
+
+    The page that is answered loads itself again, which is a request of this site's own and carries the cookie.
+    """
+    has_cookie = sessions.cookie_name(secure=asked.secure) in asked.cookies
+    return asked.site == "cross-site" and asked.method == "GET" and not place.is_open and not has_cookie
 
 
 def _visit_of(app: App, place: Place, asked: Asked) -> Visit | Elsewhere:

@@ -203,7 +203,7 @@ def resolve(visit: Visit, text: str) -> resources.Key:
         return keys.get_key(visit.store, visit.actor, text)
     named = [key for key in all_keys(visit) if key.display_name == text]
     if len(named) != 1:
-        raise not_found("key")
+        raise not_found()
     return named[0]
 
 

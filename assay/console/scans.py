@@ -92,7 +92,7 @@ def show_why(visit: Visit) -> Reply:
     name = visit.names["problem"]
     problem = next((each for each in found.problems if name == each.name or name in each.aliases), None)
     if problem is None:
-        raise not_found("problem")
+        raise not_found()
     return Page(
         "why.html",
         {
@@ -122,7 +122,7 @@ def show_difference(visit: Visit) -> Reply:
     view = head_of(visit, image_of(visit), "scans")
     scans = history.scans_of(visit, view)
     if not scans:
-        raise not_found("scan")
+        raise not_found()
     named = {name_of(scan): scan for scan in scans}
     before = _chosen(visit, "from", named, scans[-2] if len(scans) > 1 else scans[-1])
     after = _chosen(visit, "to", named, scans[-1])
@@ -153,7 +153,7 @@ def _found(visit: Visit, name: str) -> tuple[ImageView, model.Scan, model.Scan |
     scans = history.scans_of(visit, view)
     index = next((i for i in range(len(scans) - 1, -1, -1) if name in ("", name_of(scans[i]))), None)
     if index is None:
-        raise not_found("scan")
+        raise not_found()
     return view, scans[index], scans[index - 1] if index else None
 
 

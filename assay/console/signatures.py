@@ -48,7 +48,7 @@ def change(visit: Visit) -> Elsewhere:
         raise Refused("The form names no act.", advice="Load the page again.")
     found = signatures.get_signature(visit.store, visit.actor, visit.sent("signature"))
     if found.image != image.ocid:
-        raise not_found("signature")
+        raise not_found()
     signatures.delete_signature(visit.store, visit.actor, found.ocid)
     return visit.back(f"/r/{image.repository_name}/-/{image.digest}/signatures", "signature-deleted")
 

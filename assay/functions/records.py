@@ -115,7 +115,7 @@ def get_application(connection: Connection, tenancy: str, ocid: str, *, lock: bo
     query = select(application).where(application.c.tenancy == tenancy, application.c.ocid == ocid)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise not_found("application")
+        raise not_found()
     return _application(row)
 
 
@@ -169,7 +169,7 @@ def get_function(connection: Connection, tenancy: str, ocid: str, *, lock: bool 
     query = _functions().where(function.c.tenancy == tenancy, function.c.ocid == ocid)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise not_found("function")
+        raise not_found()
     return _function(row)
 
 

@@ -137,7 +137,7 @@ class Door:
                 await exchange.challenge(*needed)
                 return
             # One text for all of these, whatever was looked for and wherever the search ended.
-            raise (not_found("repository") if refusal.reason is Reason.NOT_FOUND else refusal) from None
+            raise (not_found() if refusal.reason is Reason.NOT_FOUND else refusal) from None
 
     async def _serve_root(self, exchange: Exchange, needed: tuple[Scope, ...]) -> None:
         if exchange.method not in ("GET", "HEAD"):

@@ -6,7 +6,7 @@
 from assay.iam import credentials, identity
 from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
-from assay.iam.authorization import Target, authorize, denied, permitted
+from assay.iam.authorization import Target, authorize, permitted
 
 __all__ = [
     "ANONYMOUS",
@@ -17,7 +17,6 @@ __all__ = [
     "Target",
     "authorize",
     "credentials",
-    "denied",
     "identity",
     "perform",
     "permitted",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from assay.errors import Refused, not_found
+from assay.errors import not_found
 from assay.iam import authority
 from assay.iam.actor import Actor, PrincipalKind
 from assay.iam.evaluate import Outcome
@@ -40,7 +40,7 @@ def authorize(connection: Connection, actor: Actor, operation: str, target: Targ
     if actor.principal.kind is not PrincipalKind.INSTALLATION and not permitted(
         connection, actor, operation, target, now=now
     ):
-        raise denied(operation)
+        raise not_found()
 
 
 def permitted(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> bool:
@@ -48,9 +48,3 @@ def permitted(connection: Connection, actor: Actor, operation: str, target: Targ
     if actor.principal.kind is PrincipalKind.INSTALLATION:
         return True
     return outcome_of(connection, actor, operation, target, now=now).allowed
-
-
-def denied(operation: str) -> Refused:
-    """The refusal: it looks like "not found", and names the operation that a statement would have to allow."""
-    refusal = not_found()
-    return Refused(refusal.message, advice=f"{refusal.advice} (The operation is {operation}.)", reason=refusal.reason)

@@ -131,7 +131,7 @@ def _vault_named(call: Call) -> Vault:
     """The vault that the path prefix names. Errors: Refused (NOT_FOUND)."""
     vault = vaults.find_by_extension(call.app.store, call.path["extension"])
     if vault is None or vault.tenancy != call.actor.tenancy:
-        raise not_found("vault")
+        raise not_found()
     return vault
 
 

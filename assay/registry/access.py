@@ -3,7 +3,8 @@
 from sqlalchemy import Connection
 
 from assay.clock import Instant
-from assay.iam import Actor, Target, authorize, denied, permitted
+from assay.errors import not_found
+from assay.iam import Actor, Target, authorize, permitted
 from assay.iam.identity import tenancies
 from assay.registry.model import Image, Repository
 from assay.registry.records import images as image_records
@@ -24,34 +25,34 @@ def target_of(repository: Repository, *, before: object = None) -> Target:
     )
 
 
-def named(connection: Connection, actor: Actor, name: str, operation: str) -> Repository:
+def named(connection: Connection, actor: Actor, name: str) -> Repository:
     """The repository of that name in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
     found = records.by_name(connection, actor.tenancy, name)
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 
-def held(connection: Connection, actor: Actor, name: str, operation: str) -> Repository:
+def held(connection: Connection, actor: Actor, name: str) -> Repository:
     """As `named`, and nobody else changes the repository until this write transaction ends."""
-    found = named(connection, actor, name, operation)
+    found = named(connection, actor, name)
     records.lock(connection, found.ocid)
-    return named(connection, actor, name, operation)
+    return named(connection, actor, name)
 
 
-def known(connection: Connection, actor: Actor, ocid: str, operation: str) -> Repository:
+def known(connection: Connection, actor: Actor, ocid: str) -> Repository:
     """The repository with that OCID in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
     found = records.by_ocid(connection, actor.tenancy, ocid)
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 
-def image(connection: Connection, actor: Actor, ocid: str, operation: str) -> Image:
+def image(connection: Connection, actor: Actor, ocid: str) -> Image:
     """The image with that OCID in the actor's tenancy, whatever the actor may. Errors: Refused as if denied."""
     found = image_records.by_ocid(connection, actor.tenancy, ocid)
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 
@@ -68,7 +69,7 @@ def image_target(found: Image, *, before: object = None) -> Target:
 
 def readable(connection: Connection, actor: Actor, name: str, operation: str, *, now: Instant) -> Repository:
     """The repository of that name, if the actor may do the reading `operation` in it. Errors: Refused as if missing."""
-    found = named(connection, actor, name, operation)
+    found = named(connection, actor, name)
     if not (found.is_public and operation in _PUBLIC):
         authorize(connection, actor, operation, target_of(found), now=now)
     return found

@@ -31,14 +31,14 @@ def put_blob(store: Store, blobs: BlobStore, actor: Actor, repository_name: str,
     """Store a small blob and let a repository hold it; its digest. Errors: Refused (NOT_FOUND), Unavailable."""
     digest = Digest.of(content)
     with store.database.read() as connection:
-        repository = access.named(connection, actor, repository_name, "PushImage")
+        repository = access.named(connection, actor, repository_name)
         is_held = digest in blob_records.sizes(connection, repository.ocid, [digest])
     if is_held:
         return digest
     blobs.put(digest, content)
 
     def change(act: Act) -> Digest:
-        held = access.held(act.connection, actor, repository_name, "PushImage")
+        held = access.held(act.connection, actor, repository_name)
         grown = blob_records.hold(act.connection, held, digest, len(content), act.now)
         repository_records.count(act.connection, held.ocid, stored_bytes=grown)
         return digest
@@ -47,7 +47,7 @@ def put_blob(store: Store, blobs: BlobStore, actor: Actor, repository_name: str,
         store,
         actor,
         "PushImage",
-        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name, "PushImage")),
+        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name)),
         change=change,
     )
 

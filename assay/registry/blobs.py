@@ -44,7 +44,7 @@ def delete(store: Store, actor: Actor, repository_name: str, digest: Digest) -> 
     """
 
     def change(act: Act) -> None:
-        repository = access.held(act.connection, actor, repository_name, "DeleteContainerImage")
+        repository = access.held(act.connection, actor, repository_name)
         if manifest_records.is_used(act.connection, repository.ocid, digest):
             raise Refused(
                 f"A manifest of the repository needs the blob {digest}.",
@@ -58,9 +58,7 @@ def delete(store: Store, actor: Actor, repository_name: str, digest: Digest) -> 
         store,
         actor,
         "DeleteContainerImage",
-        locate=lambda connection: access.target_of(
-            access.named(connection, actor, repository_name, "DeleteContainerImage")
-        ),
+        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name)),
         change=change,
     )
 

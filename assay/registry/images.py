@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection
 
-from assay.iam import Actor, Target, authorize, denied, permitted
+from assay.errors import not_found
+from assay.iam import Actor, Target, authorize, permitted
 from assay.oci import Digest, Platform
 from assay.registry import access, listing, pulls
 from assay.registry.manifests import Manifest, read_manifest
@@ -28,7 +29,7 @@ LATEST_FIRST = Order()
 def get(store: Store, actor: Actor, ocid: str) -> Image:
     """One image by OCID, deleted ones included. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = access.image(connection, actor, ocid, "GetContainerImage")
+        found = access.image(connection, actor, ocid)
         authorize(connection, actor, "GetContainerImage", access.image_target(found), now=store.clock.now())
         return found
 
@@ -37,14 +38,14 @@ def lookup(store: Store, actor: Actor, repository_name: str, reference: TagOrDig
     """The available image that a tag or digest names. Errors: Refused (NOT_FOUND, also for what is no image)."""
     operation = "LookupContainerImageByUri"
     with store.database.read() as connection:
-        repository = access.named(connection, actor, repository_name, operation)
+        repository = access.named(connection, actor, repository_name)
         authorize(connection, actor, operation, access.target_of(repository), now=store.clock.now())
         digest = reference if isinstance(reference, Digest) else None
         if digest is None:
             digest = tag_records.digest_of(connection, repository.ocid, str(reference))
         found = records.available(connection, repository.ocid, digest) if digest is not None else None
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 
@@ -78,7 +79,7 @@ def listed(
         if not found.items and not any(
             permitted(connection, actor, operation, Target(compartment=place), now=now) for place in places
         ):
-            raise denied(operation)
+            raise not_found()
     return found
 
 
@@ -101,7 +102,7 @@ def of_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
 def layers(store: Store, actor: Actor, ocid: str) -> tuple[Layer, ...]:
     """The distinct layers of an image, in order of digest. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = access.image(connection, actor, ocid, "GetContainerImage")
+        found = access.image(connection, actor, ocid)
         authorize(connection, actor, "GetContainerImage", access.image_target(found), now=store.clock.now())
         named = manifest_records.layers_of(connection, found.digest)
         return blob_records.layers(connection, found.repository, named)

@@ -91,10 +91,10 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
     repositories.on_push(store, actor, push.repository)
 
     def locate(connection: Connection) -> Target:
-        return access.target_of(access.named(connection, actor, push.repository, "PushImage"))
+        return access.target_of(access.named(connection, actor, push.repository))
 
     def change(act: Act) -> Pushed:
-        repository = access.held(act.connection, actor, push.repository, "PushImage")
+        repository = access.held(act.connection, actor, push.repository)
         stored = _checked(act.connection, repository, manifest, digest, len(push.content))
         for tag in push.all_tags:
             _check_expected(act.connection, repository, tag, push.expected)
@@ -121,11 +121,11 @@ def settle(store: Store) -> int:
 
 def _settle_one(store: Store, actor: Actor, repository_ocid: str, digest: Digest, pushed_by: str) -> None:
     def locate(connection: Connection) -> Target:
-        return access.target_of(access.known(connection, actor, repository_ocid, "PushImage"))
+        return access.target_of(access.known(connection, actor, repository_ocid))
 
     def change(act: Act) -> None:
         repository_records.lock(act.connection, repository_ocid)
-        repository = access.known(act.connection, actor, repository_ocid, "PushImage")
+        repository = access.known(act.connection, actor, repository_ocid)
         stored = records.stored(act.connection, repository_ocid, [digest]).get(digest)
         is_deleted = repository.lifecycle_state is LifecycleState.DELETED
         if stored is None or is_deleted or records.is_child(act.connection, repository_ocid, digest):

@@ -30,12 +30,12 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
     operation = "DeleteContainerImage"
 
     def change(act: Act) -> None:
-        found, repository = _held(act, ocid, operation)
+        found, repository = _held(act, ocid)
         if found.lifecycle_state is LifecycleState.DELETED:
             raise Refused("The image is deleted.", advice="Restore it, or push it again.", reason=Reason.WRONG_STATE)
         _delete(act, repository, found)
 
-    perform(store, actor, operation, locate=_locate(actor, ocid, operation), change=change, if_match=if_match)
+    perform(store, actor, operation, locate=_locate(actor, ocid), change=change, if_match=if_match)
 
 
 def delete_manifest(store: Store, actor: Actor, repository_name: str, digest: Digest) -> None:
@@ -46,7 +46,7 @@ def delete_manifest(store: Store, actor: Actor, repository_name: str, digest: Di
     operation = "DeleteContainerImage"
 
     def change(act: Act) -> None:
-        repository = access.held(act.connection, actor, repository_name, operation)
+        repository = access.held(act.connection, actor, repository_name)
         if digest not in manifest_records.stored(act.connection, repository.ocid, [digest]):
             raise pulls.unknown(digest)
         if manifest_records.is_child(act.connection, repository.ocid, digest):
@@ -66,7 +66,7 @@ def delete_manifest(store: Store, actor: Actor, repository_name: str, digest: Di
         store,
         actor,
         operation,
-        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name, operation)),
+        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name)),
         change=change,
     )
 
@@ -90,7 +90,7 @@ def restore(
         tag_name(version)
 
     def change(act: Act) -> Image:
-        found, repository = _held(act, ocid, operation)
+        found, repository = _held(act, ocid)
         _check_restorable(act, repository, found)
         standing.come_back(act.connection, repository, found, act.now)
         if version:
@@ -99,13 +99,13 @@ def restore(
             tenancy=found.tenancy, repository=found.repository, image=found.ocid, digest=found.digest.text
         )
         act.announce(fact)
-        return access.image(act.connection, actor, ocid, operation)
+        return access.image(act.connection, actor, ocid)
 
     return perform(
         store,
         actor,
         operation,
-        locate=_locate(actor, ocid, operation),
+        locate=_locate(actor, ocid),
         change=change,
         if_match=if_match,
         retry_token=retry_token,
@@ -130,17 +130,17 @@ def remove_version(
     operation = "RemoveContainerVersion"
 
     def change(act: Act) -> Image:
-        found, repository = _held(act, ocid, operation)
+        found, repository = _held(act, ocid)
         if version not in {each.version for each in found.versions}:
             raise pulls.unknown(version)
         tags.untag(act, repository, version)
-        return access.image(act.connection, actor, ocid, operation)
+        return access.image(act.connection, actor, ocid)
 
     return perform(
         store,
         actor,
         operation,
-        locate=_locate(actor, ocid, operation),
+        locate=_locate(actor, ocid),
         change=change,
         if_match=if_match,
         retry_token=retry_token,
@@ -165,24 +165,24 @@ def change_tags(
         given = {"freeform_tags": freeform_tags, "defined_tags": defined_tags}
         values = {name: value for name, value in given.items() if value is not None}
         records.change(act.connection, ocid, time_updated=act.now, etag=new_etag(), **values)
-        return access.image(act.connection, actor, ocid, operation)
+        return access.image(act.connection, actor, ocid)
 
-    return perform(store, actor, operation, locate=_locate(actor, ocid, operation), change=change, if_match=if_match)
+    return perform(store, actor, operation, locate=_locate(actor, ocid), change=change, if_match=if_match)
 
 
-def _locate(actor: Actor, ocid: str, operation: str) -> Callable[[Connection], Target]:
+def _locate(actor: Actor, ocid: str) -> Callable[[Connection], Target]:
     def locate(connection: Connection) -> Target:
-        found = access.image(connection, actor, ocid, operation)
+        found = access.image(connection, actor, ocid)
         repository_records.lock(connection, found.repository)
-        found = access.image(connection, actor, ocid, operation)
+        found = access.image(connection, actor, ocid)
         return access.image_target(found, before=found)
 
     return locate
 
 
-def _held(act: Act, ocid: str, operation: str) -> tuple[Image, Repository]:
-    found = access.image(act.connection, act.actor, ocid, operation)
-    return found, access.known(act.connection, act.actor, found.repository, operation)
+def _held(act: Act, ocid: str) -> tuple[Image, Repository]:
+    found = access.image(act.connection, act.actor, ocid)
+    return found, access.known(act.connection, act.actor, found.repository)
 
 
 def _delete(act: Act, repository: Repository, image: Image) -> None:

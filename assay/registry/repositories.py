@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from assay.clock import new_etag
-from assay.errors import Reason, Refused
+from assay.errors import Reason, Refused, not_found
 from assay.events import RepositoryDeleted, RepositoryMoved
-from assay.iam import Act, Actor, Target, authorize, denied, perform, permitted
+from assay.iam import Act, Actor, Target, authorize, perform, permitted
 from assay.oci import repository_name
 from assay.registry import access, listing
 from assay.registry.model import (
@@ -75,7 +75,7 @@ def on_push(store: Store, actor: Actor, name: str) -> Repository:
         found = records.by_name(connection, actor.tenancy, name)
         is_created = found is None and records.is_created_on_first_push(connection, actor.tenancy)
         if found is None and not is_created:
-            access.named(connection, actor, name, "PushImage")
+            access.named(connection, actor, name)
     if found is not None:
         return found
     try:
@@ -86,13 +86,13 @@ def on_push(store: Store, actor: Actor, name: str) -> Repository:
             raise
     # Another push of the same client was quicker; clients push layers side by side.
     with store.database.read() as connection:
-        return access.named(connection, actor, name, "PushImage")
+        return access.named(connection, actor, name)
 
 
 def get(store: Store, actor: Actor, ocid: str) -> Repository:
     """One repository by OCID. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = access.known(connection, actor, ocid, "GetContainerRepository")
+        found = access.known(connection, actor, ocid)
         authorize(connection, actor, "GetContainerRepository", access.target_of(found), now=store.clock.now())
         return found
 
@@ -187,7 +187,7 @@ def change(
         store,
         actor,
         "UpdateContainerRepository",
-        locate=lambda connection: _locked(connection, actor, ocid, "UpdateContainerRepository"),
+        locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
         retry_token=retry_token,
@@ -213,7 +213,7 @@ def move(
     operation = "ChangeContainerRepositoryCompartment"
 
     def apply(act: Act) -> Repository:
-        name = access.known(act.connection, actor, ocid, operation).name
+        name = access.known(act.connection, actor, ocid).name
         there = Target(compartment=compartment, resource=ocid, variables={"target.repo.name": name})
         authorize(act.connection, actor, operation, there, now=act.now)
         records.move(act.connection, ocid, compartment)
@@ -224,7 +224,7 @@ def move(
         store,
         actor,
         operation,
-        locate=lambda connection: _locked(connection, actor, ocid, operation),
+        locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
         retry_token=retry_token,
@@ -246,7 +246,7 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
         store,
         actor,
         "DeleteContainerRepository",
-        locate=lambda connection: _locked(connection, actor, ocid, "DeleteContainerRepository"),
+        locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
     )
@@ -333,12 +333,12 @@ def _check_room(connection: Connection, tenancy: str) -> None:
         )
 
 
-def _locked(connection: Connection, actor: Actor, ocid: str, operation: str) -> Target:
-    found = access.known(connection, actor, ocid, operation)
+def _locked(connection: Connection, actor: Actor, ocid: str) -> Target:
+    found = access.known(connection, actor, ocid)
     records.lock(connection, ocid)
-    found = access.known(connection, actor, ocid, operation)
+    found = access.known(connection, actor, ocid)
     if found.lifecycle_state is LifecycleState.DELETED:
-        raise denied(operation)
+        raise not_found()
     return access.target_of(found, before=found)
 
 
@@ -360,4 +360,4 @@ def _authorize_list(
     places = narrow.compartments or (actor.tenancy,)
     now = store.clock.now()
     if not any(permitted(connection, actor, operation, Target(compartment=place), now=now) for place in places):
-        raise denied(operation)
+        raise not_found()

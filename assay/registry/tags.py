@@ -34,16 +34,14 @@ def remove(store: Store, actor: Actor, repository_name: str, tag: str) -> None:
     """Remove a tag; what it named stays. Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN)."""
 
     def change(act: Act) -> None:
-        repository = access.held(act.connection, actor, repository_name, "RemoveContainerVersion")
+        repository = access.held(act.connection, actor, repository_name)
         untag(act, repository, tag)
 
     perform(
         store,
         actor,
         "RemoveContainerVersion",
-        locate=lambda connection: access.target_of(
-            access.named(connection, actor, repository_name, "RemoveContainerVersion")
-        ),
+        locate=lambda connection: access.target_of(access.named(connection, actor, repository_name)),
         change=change,
     )
 

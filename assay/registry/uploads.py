@@ -142,7 +142,7 @@ def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str 
                 advice="Finish or cancel some; those that lie idle end by themselves.",
                 reason=Reason.TOO_MANY_REQUESTS,
             )
-        repository = access.named(act.connection, actor, repository_name, "PushImage")
+        repository = access.named(act.connection, actor, repository_name)
         expires = Instant(act.now + IDLE_MICROSECONDS)
         begun = Upload(str(uuid.uuid4()), repository.ocid, 0, access.name_of(actor), act.now, expires)
         records.add(act.connection, repository, begun)
@@ -242,7 +242,7 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
     size = intake.blobs.publish(upload, digest)
 
     def change(act: Act) -> int:
-        repository = access.held(act.connection, actor, repository_name, "PushImage")
+        repository = access.held(act.connection, actor, repository_name)
         grown = blob_records.hold(act.connection, repository, digest, size, act.now)
         repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
         records.remove(act.connection, upload)
@@ -280,7 +280,7 @@ def mount(intake: Intake, actor: Actor, repository_name: str, digest: Digest, *,
         return None
 
     def change(act: Act) -> int:
-        repository = access.held(act.connection, actor, repository_name, "PushImage")
+        repository = access.held(act.connection, actor, repository_name)
         grown = blob_records.hold(act.connection, repository, digest, size, act.now)
         repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
         return size
@@ -326,7 +326,7 @@ def _mountable(
 
 
 def _target(actor: Actor, repository_name: str) -> Callable[[Connection], Target]:
-    return lambda connection: access.target_of(access.named(connection, actor, repository_name, "PushImage"))
+    return lambda connection: access.target_of(access.named(connection, actor, repository_name))
 
 
 def _forget(intake: Intake, upload: str) -> None:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from assay.iam import Actor, Target, denied, permitted
+from assay.errors import not_found
+from assay.iam import Actor, Target, permitted
 from assay.scanning.model import Recipe, RecipeChanges, Scanner, ScannerFilter, TargetChanges
 from assay.storage import Store, pages
 
@@ -37,7 +38,7 @@ def page_of(
             each for each in narrow.compartments if permitted(connection, actor, operation, Target(each), now=now)
         )
         if not allowed:
-            raise denied(operation)
+            raise not_found()
         rows = fetch(connection, actor.tenancy, replace(narrow, compartments=allowed), after, rows_max + 1)
     shown = rows[:rows_max]
     if len(rows) <= rows_max:

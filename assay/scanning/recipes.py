@@ -3,8 +3,8 @@
 from sqlalchemy import Connection
 
 from assay.clock import moment
-from assay.errors import Reason, Refused
-from assay.iam import Act, Actor, Target, authorize, denied, perform
+from assay.errors import Reason, Refused, not_found
+from assay.iam import Act, Actor, Target, authorize, perform
 from assay.scanning import coverage, listing
 from assay.scanning.model import LifecycleState, Recipe, RecipeChanges, RecipeDetails, ScannerFilter
 from assay.scanning.records import scanners as records
@@ -46,7 +46,7 @@ def make(store: Store, act: Act, details: RecipeDetails) -> Recipe:
 def get(store: Store, actor: Actor, ocid: str) -> Recipe:
     """One recipe. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = _known(connection, actor, ocid, "GetContainerScanRecipe")
+        found = _known(connection, actor, ocid)
         authorize(connection, actor, "GetContainerScanRecipe", _target(found), now=store.clock.now())
         return found
 
@@ -75,7 +75,7 @@ def change(store: Store, actor: Actor, ocid: str, changes: RecipeChanges, *, if_
         store,
         actor,
         "UpdateContainerScanRecipe",
-        locate=lambda connection: _locked(connection, actor, ocid, "UpdateContainerScanRecipe"),
+        locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
     )
@@ -97,23 +97,23 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
         store,
         actor,
         "DeleteContainerScanRecipe",
-        locate=lambda connection: _locked(connection, actor, ocid, "DeleteContainerScanRecipe"),
+        locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
     )
 
 
-def _known(connection: Connection, actor: Actor, ocid: str, operation: str, *, lock: bool = False) -> Recipe:
+def _known(connection: Connection, actor: Actor, ocid: str, *, lock: bool = False) -> Recipe:
     found = records.recipe(connection, actor.tenancy, ocid, lock=lock)
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 
-def _locked(connection: Connection, actor: Actor, ocid: str, operation: str) -> Target:
-    found = _known(connection, actor, ocid, operation, lock=True)
+def _locked(connection: Connection, actor: Actor, ocid: str) -> Target:
+    found = _known(connection, actor, ocid, lock=True)
     if found.lifecycle_state is LifecycleState.DELETED:
-        raise denied(operation)
+        raise not_found()
     return _target(found)
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from assay.advisories import revisions
-from assay.iam import Actor, Target, authorize, denied, permitted
+from assay.errors import not_found
+from assay.iam import Actor, Target, authorize, permitted
 from assay.scanning import ocids
 from assay.scanning.counting import Counts
 from assay.scanning.model import ImageStatus, RepositorySummary, Scan, ScanFilter, Standing
@@ -111,7 +112,7 @@ def readable(store: Store, connection: Connection, actor: Actor, ocid: str, oper
     published = revisions.published_revision(connection)
     row = None if key is None else scans.one(connection, *key, published)
     if row is None or row.inventory.tenancy != actor.tenancy or _ocid(store, row) != ocid:
-        raise denied(operation)
+        raise not_found()
     authorize(connection, actor, operation, target_of(row, ocid), now=store.clock.now())
     return row
 
@@ -166,7 +167,7 @@ def _allowed_compartments(store: Store, connection: Connection, actor: Actor, na
     candidates = present or narrow.compartments or (actor.tenancy,)
     may = tuple(each for each in candidates if each in allowed)
     if not may:
-        raise denied(LIST)
+        raise not_found()
     return may
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from assay.clock import moment
-from assay.errors import Reason, Refused
-from assay.iam import Act, Actor, Target, authorize, denied, perform
+from assay.errors import Reason, Refused, not_found
+from assay.iam import Act, Actor, Target, authorize, perform
 from assay.registry import repositories
 from assay.registry.model import Repository
 from assay.scanning import coverage, listing, recipes
@@ -115,10 +115,10 @@ def remove(store: Store, actor: Actor, repository: str) -> Scanner:
     found = repositories.get(store, actor, repository)
 
     def locate(connection: Connection) -> Target:
-        return _target(_naming(connection, found, operation))
+        return _target(_naming(connection, found))
 
     def apply(act: Act) -> Scanner:
-        scanner = _naming(act.connection, found, operation)
+        scanner = _naming(act.connection, found)
         others = tuple(name for name in scanner.registry.repositories if name != found.name)
         with coverage.settled(store, act, [found]):
             if others:
@@ -138,7 +138,7 @@ def of_repository(connection: Connection, repository: Repository) -> Scanner | N
 def get(store: Store, actor: Actor, ocid: str) -> Scanner:
     """One target. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = _known(connection, actor, ocid, "GetContainerScanTarget")
+        found = _known(connection, actor, ocid)
         authorize(connection, actor, "GetContainerScanTarget", _target(found), now=store.clock.now())
         return found
 
@@ -183,13 +183,13 @@ def _changed(
     if_match: str | None,
 ) -> Scanner:
     with store.database.read() as connection:
-        present = _known(connection, actor, ocid, operation)
+        present = _known(connection, actor, ocid)
     scope = coverage.in_scope(store, actor.tenancy, [present.registry, *wanted])
 
     def locate(connection: Connection) -> Target:
-        found = _known(connection, actor, ocid, operation, lock=True)
+        found = _known(connection, actor, ocid, lock=True)
         if found.lifecycle_state is LifecycleState.DELETED:
-            raise denied(operation)
+            raise not_found()
         return _target(found)
 
     def settle(act: Act) -> Scanner:
@@ -230,7 +230,7 @@ def _fitting_recipe(store: Store, act: Act, details: RecipeDetails) -> str:
 def _check_recipe(act: Act, ocid: str) -> None:
     found = records.recipe(act.connection, act.actor.tenancy, ocid)
     if found is None or found.lifecycle_state is LifecycleState.DELETED:
-        raise denied("GetContainerScanRecipe")
+        raise not_found()
     target = Target(found.compartment, resource=found.ocid)
     authorize(act.connection, act.actor, "GetContainerScanRecipe", target, now=act.now)
 
@@ -243,7 +243,7 @@ def _check_registry(store: Store, act: Act, registry: Registry) -> None:
         authorize(act.connection, act.actor, "GetContainerImage", target, now=store.clock.now())
 
 
-def _naming(connection: Connection, repository: Repository, operation: str) -> Scanner:
+def _naming(connection: Connection, repository: Repository) -> Scanner:
     found = records.naming(connection, repository.tenancy, repository.name)
     if found:
         return found[0]
@@ -253,13 +253,13 @@ def _naming(connection: Connection, repository: Repository, operation: str) -> S
             advice="Change or delete that scan target, or move the repository.",
             reason=Reason.WRONG_STATE,
         )
-    raise denied(operation)
+    raise not_found()
 
 
-def _known(connection: Connection, actor: Actor, ocid: str, operation: str, *, lock: bool = False) -> Scanner:
+def _known(connection: Connection, actor: Actor, ocid: str, *, lock: bool = False) -> Scanner:
     found = records.target(connection, actor.tenancy, ocid, lock=lock)
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 

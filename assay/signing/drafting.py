@@ -74,7 +74,7 @@ def image_of(connection: Connection, actor: Actor, ocid: str) -> Image:
     """An image of the actor's tenancy, deleted ones included. Errors: Refused (NOT_FOUND)."""
     image = images.of_ocid(connection, actor.tenancy, ocid)
     if image is None:
-        raise not_found("image")
+        raise not_found()
     return image
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from assay.errors import Reason, Refused
+from assay.errors import Reason, Refused, not_found
 from assay.events import SignatureDeleted
-from assay.iam import Act, Actor, Target, authorize, denied, perform, permitted
+from assay.iam import Act, Actor, Target, authorize, perform, permitted
 from assay.signing.records import signatures as records
 from assay.signing.resources import ImageSignature, SignatureFilter, SignatureState
 from assay.storage import Store
@@ -50,7 +50,7 @@ def list_signatures(
         if not shown and not any(
             permitted(connection, actor, _LIST, Target(compartment=place), now=store.clock.now()) for place in places
         ):
-            raise denied(_LIST)
+            raise not_found()
     return Page(shown, encode_page(store.page_key, asked, last) if last else "")
 
 

@@ -104,7 +104,7 @@ def _require_genuine(connection: Connection, record: ImageSignature) -> None:
         raise Refused(f"The signature does not belong to this image: {why}.", advice="Sign the image as it is here.")
     using = crypto.verifier(connection, record.tenancy, record.key_version)
     if using is None or using.key.ocid != record.key:
-        raise not_found("key version")
+        raise not_found()
     if using.distrusted_because:
         raise Refused(
             f"The signature is not accepted: {using.distrusted_because}.",

@@ -152,7 +152,7 @@ class FolderBlobs:
             try:
                 blob = self._target(digest).open("rb")
             except FileNotFoundError:
-                raise not_found("blob") from None
+                raise not_found() from None
         BLOBS_OPENED.inc()
         with blob:
             yield blob

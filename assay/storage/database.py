@@ -4,7 +4,10 @@ A write on SQLite is `BEGIN IMMEDIATE` behind a fair lock, so that writers of on
 which they came. A read is one snapshot on both databases.
 """
 
+import fcntl
 import threading
+import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +21,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from assay.errors import Unavailable
 
 WRITE_WAIT_SECONDS = 30.0
+ALONE_WAIT_SECONDS = 600.0
+_ALONE_POLL_SECONDS = 0.1
 CONNECTIONS_MAX = 24
 #: PostgreSQL advisory lock that begin and publish of a feed revision take exclusively, pushes shared (any constant).
 _PUBLICATION_LOCK = 0x41535341
@@ -128,6 +133,46 @@ class Database:
         if not self.is_sqlite:
             verb = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
             connection.execute(text(f"SELECT {verb}({_PUBLICATION_LOCK})"))
+
+    @contextmanager
+    def alone(self, name: str, wait_seconds: float = ALONE_WAIT_SECONDS) -> Iterator[None]:
+        """Hold `name` against every thread and process at work on this database, until the block ends.
+
+        For long work of which there must be one at a time; it is no transaction, and it ends with its process.
+        Errors: Unavailable when another still holds it after `wait_seconds`.
+        """
+        with _translated(), self._lock_file(name) if self.is_sqlite else self._lock_session(name) as take:
+            deadline = time.monotonic() + wait_seconds
+            while not take():
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"Another {name} is under way.", advice="Try again when it has ended.")
+                time.sleep(_ALONE_POLL_SECONDS)
+            yield
+
+    @contextmanager
+    def _lock_file(self, name: str) -> Iterator[Callable[[], bool]]:
+        """A lock of the operating system, on a file beside the database."""
+        with Path(f"{self.url.removeprefix('sqlite:///')}-{name}.lock").open("w") as file:
+
+            def take() -> bool:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                return True
+
+            yield take
+
+    @contextmanager
+    def _lock_session(self, name: str) -> Iterator[Callable[[], bool]]:
+        """A lock of the server, on a session of its own that is in no transaction."""
+        key = {"room": _PUBLICATION_LOCK, "name": zlib.crc32(name.encode()) - 2**31}
+        with self._writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            taken = text("SELECT pg_try_advisory_lock(:room, :name)")
+            try:
+                yield lambda: bool(connection.execute(taken, key).scalar_one())
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
     def close(self) -> None:
         """Close all connections."""

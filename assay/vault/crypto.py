@@ -121,7 +121,7 @@ def signer(connection: Connection, actor: Actor, key: str, key_version: str = ""
     version = key_version or found.current_version
     material = records.material(connection, actor.tenancy, version)
     if material is None or material.key.ocid != key:
-        raise not_found("key version")
+        raise not_found()
     if why := _unusable(material):
         raise Refused(f"Nothing can be signed: {why}.", advice="Use a key that is enabled.", reason=Reason.WRONG_STATE)
     return Signer(material)
@@ -178,7 +178,7 @@ def verify(store: Store, actor: Actor, key: str, key_version: str, message: Mess
         authorize(connection, actor, "Verify", keys.target_of(found), now=store.clock.now())
         using = verifier(connection, actor.tenancy, key_version)
     if using is None or using.key.ocid != key:
-        raise not_found("key version")
+        raise not_found()
     if using.distrusted_because:
         raise Refused(
             f"Nothing can be verified: {using.distrusted_because}.",

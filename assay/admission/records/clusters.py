@@ -160,7 +160,7 @@ def get_cluster(connection: Connection, tenancy: str, ocid: str, *, lock: bool =
     query = _with_policy.where(cluster.c.tenancy == tenancy, cluster.c.ocid == ocid)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise not_found("cluster")
+        raise not_found()
     return _cluster(row)
 
 
@@ -252,7 +252,7 @@ def delete_certificate(connection: Connection, found: Cluster, ocid: str, now: I
         .values(lifecycle_state=ClusterState.DELETED, time_deleted=now, time_updated=now, etag=new_etag())
     )
     if deleted.rowcount != 1:
-        raise not_found("certificate")
+        raise not_found()
 
 
 def cluster_presenting(connection: Connection, fingerprint: str, now: Instant) -> Cluster | None:

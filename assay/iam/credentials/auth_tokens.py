@@ -94,14 +94,14 @@ def create(
             token_digest=hashing.digest_of(token),
             time_expires=None if lifetime is None else act.now + lifetime,
         )
-        row = known(records.get_token(act.connection, auth_token, actor.tenancy, ocid), "CreateAuthToken")
+        row = known(records.get_token(act.connection, auth_token, actor.tenancy, ocid))
         return _token(row, token)
 
     return perform(
         store,
         actor,
         "CreateAuthToken",
-        locate=lambda connection: _owner(connection, actor, user, "CreateAuthToken", lock=True),
+        locate=lambda connection: _owner(connection, actor, user, lock=True),
         change=change,
         replay=AuthToken,
         request=(user, description, lifetime),
@@ -112,7 +112,7 @@ def create(
 def listed(store: Store, actor: Actor, user: str) -> tuple[AuthToken, ...]:
     """A user's auth tokens, oldest first; never the tokens themselves. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        target = _owner(connection, actor, user, "ListAuthTokens")
+        target = _owner(connection, actor, user)
         authorize(connection, actor, "ListAuthTokens", target, now=store.clock.now())
         return tuple(map(_token, records.tokens_of(connection, auth_token, user)))
 
@@ -125,13 +125,13 @@ def update(
 
     def change(act: Act) -> AuthToken:
         records.change_token(act.connection, auth_token, token, act.now, description=description)
-        return _token(known(records.get_token(act.connection, auth_token, actor.tenancy, token), "UpdateAuthToken"))
+        return _token(known(records.get_token(act.connection, auth_token, actor.tenancy, token)))
 
     return perform(
         store,
         actor,
         "UpdateAuthToken",
-        locate=lambda connection: _target(connection, actor, user, token, "UpdateAuthToken"),
+        locate=lambda connection: _target(connection, actor, user, token),
         change=change,
         if_match=if_match,
     )
@@ -147,7 +147,7 @@ def delete(store: Store, actor: Actor, user: str, token: str, *, if_match: str |
         store,
         actor,
         "DeleteAuthToken",
-        locate=lambda connection: _target(connection, actor, user, token, "DeleteAuthToken"),
+        locate=lambda connection: _target(connection, actor, user, token),
         change=change,
         if_match=if_match,
     )
@@ -193,16 +193,16 @@ def is_over(time_expires: int | None, now: int) -> bool:
     return time_expires is not None and now >= time_expires
 
 
-def _owner(connection: Connection, actor: Actor, user: str, operation: str, *, lock: bool = False) -> Target:
-    found = known(identities.get_user(connection, actor.tenancy, user, lock=lock), operation)
+def _owner(connection: Connection, actor: Actor, user: str, *, lock: bool = False) -> Target:
+    found = known(identities.get_user(connection, actor.tenancy, user, lock=lock))
     target = of_user(found)
     return Target(target.compartment, target.resource, None, target.variables)
 
 
-def _target(connection: Connection, actor: Actor, user: str, token: str, operation: str) -> Target:
-    owner = _owner(connection, actor, user, operation)
-    row = known(records.get_token(connection, auth_token, actor.tenancy, token, lock=True), operation)
-    found = known(_token(row) if row.user == user else None, operation)
+def _target(connection: Connection, actor: Actor, user: str, token: str) -> Target:
+    owner = _owner(connection, actor, user)
+    row = known(records.get_token(connection, auth_token, actor.tenancy, token, lock=True))
+    found = known(_token(row) if row.user == user else None)
     return Target(owner.compartment, token, found.etag, owner.variables, found)
 
 

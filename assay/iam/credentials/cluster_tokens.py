@@ -114,7 +114,7 @@ def create(
             token_digest=hashing.digest_of(token),
             time_expires=None if lifetime is None else act.now + lifetime,
         )
-        row = known(records.get_token(act.connection, cluster_token, actor.tenancy, ocid), "CreateClusterToken")
+        row = known(records.get_token(act.connection, cluster_token, actor.tenancy, ocid))
         return _token(row, token)
 
     return perform(
@@ -141,7 +141,7 @@ def delete(store: Store, actor: Actor, token: str) -> None:
 
     def locate(connection: Connection) -> Target:
         row = records.get_token(connection, cluster_token, actor.tenancy, token, lock=True)
-        found = _token(known(row, "DeleteClusterToken"))
+        found = _token(known(row))
         variables = {"target.cluster.id": found.cluster}
         return Target(found.compartment, found.ocid, found.etag, variables, found)
 

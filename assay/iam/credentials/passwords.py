@@ -33,9 +33,7 @@ def reset(store: Store, actor: Actor, user: str, *, if_match: str | None = None)
     password_hash = hashing.hash_of(password)
 
     def locate(connection: Connection) -> Target:
-        return of_user(
-            known(identities.get_user(connection, actor.tenancy, user, lock=True), "CreateOrResetUIPassword")
-        )
+        return of_user(known(identities.get_user(connection, actor.tenancy, user, lock=True)))
 
     def change(act: Act) -> OneTimePassword:
         records.set_password(act.connection, user, password_hash, act.now, must_change=True)
@@ -93,9 +91,7 @@ def change(
     password_hash = hashing.hash_of(new)
 
     def locate(connection: Connection) -> Target:
-        return of_user(
-            known(identities.get_user(connection, session.tenancy, session.user, lock=True), "ChangePassword")
-        )
+        return of_user(known(identities.get_user(connection, session.tenancy, session.user, lock=True)))
 
     def written(act: Act) -> None:
         records.set_password(act.connection, session.user, password_hash, act.now, must_change=False)

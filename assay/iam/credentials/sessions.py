@@ -90,7 +90,7 @@ def sign_in(
     actor = session.restricted_actor(address, request_id)
 
     def locate(connection: Connection) -> Target:
-        return of_user(known(identities.get_user(connection, actor.tenancy, user.ocid, lock=True), "SignIn"))
+        return of_user(known(identities.get_user(connection, actor.tenancy, user.ocid, lock=True)))
 
     def change(act: Act) -> SignedIn:
         records.insert_session(
@@ -137,7 +137,7 @@ def sign_out(store: Store, token: Secret, *, address: str = "", request_id: str 
     actor = session.restricted_actor(address, request_id)
 
     def locate(connection: Connection) -> Target:
-        return of_user(known(identities.get_user(connection, session.tenancy, session.user), "SignOut"))
+        return of_user(known(identities.get_user(connection, session.tenancy, session.user)))
 
     def change(act: Act) -> None:
         records.delete_session(act.connection, hashing.digest_of(token))

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from assay.errors import Reason, Refused
+from assay.errors import Reason, Refused, not_found
 from assay.events import PolicyChanged
 from assay.iam.actor import Actor
 from assay.iam.acts import Act, perform
-from assay.iam.authorization import Target, authorize, denied, permitted
+from assay.iam.authorization import Target, authorize, permitted
 from assay.iam.identity.targets import known, of_compartment
 from assay.iam.records import compartments as records
 from assay.iam.records import rows
@@ -45,12 +45,12 @@ def create(
     require_description(description)
 
     def change(act: Act) -> Compartment:
-        above = _active(act.connection, actor, parent, "CreateCompartment")
+        above = _active(act.connection, actor, parent)
         _require_depth(len(above.path) + 1)
         ocid = store.site.new_ocid("compartment", regional=False).text
         if not records.insert(act.connection, ocid, actor.tenancy, above, name, description, tags or Tags(), act.now):
             raise exists("compartment", name)
-        return known(records.get(act.connection, actor.tenancy, ocid), "CreateCompartment")
+        return known(records.get(act.connection, actor.tenancy, ocid))
 
     return perform(
         store,
@@ -67,7 +67,7 @@ def create(
 def get(store: Store, actor: Actor, compartment: str) -> Compartment:
     """A compartment, the tenancy itself among them. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = known(records.get(connection, actor.tenancy, compartment), "GetCompartment")
+        found = known(records.get(connection, actor.tenancy, compartment))
         authorize(connection, actor, "GetCompartment", of_compartment(found), now=store.clock.now())
         return found
 
@@ -75,9 +75,9 @@ def get(store: Store, actor: Actor, compartment: str) -> Compartment:
 def named(store: Store, actor: Actor, path: str) -> Compartment:
     """The compartment with that path of names, such as `dev:team`, from below the tenancy. Errors: Refused."""
     with store.database.read() as connection:
-        found = known(records.get(connection, actor.tenancy, actor.tenancy), "GetCompartment")
+        found = known(records.get(connection, actor.tenancy, actor.tenancy))
         for name in path.split(":"):
-            found = known(records.child(connection, found.ocid, name), "GetCompartment")
+            found = known(records.child(connection, found.ocid, name))
         authorize(connection, actor, "GetCompartment", of_compartment(found), now=store.clock.now())
         return found
 
@@ -91,7 +91,7 @@ def listed(
     """
     now = store.clock.now()
     with store.database.read() as connection:
-        above = known(records.get(connection, actor.tenancy, parent), "ListCompartments")
+        above = known(records.get(connection, actor.tenancy, parent))
         found = records.listed(store, connection, above, listing or Listing(), subtree=subtree)
         seen = tuple(
             item
@@ -110,7 +110,7 @@ def with_all_below(connection: Connection, actor: Actor, compartment: str) -> tu
     """
     found = records.get(connection, actor.tenancy, compartment)
     if found is None or found.lifecycle_state is not State.ACTIVE:
-        raise denied("ListCompartments")
+        raise not_found()
     return records.subtree(connection, found)
 
 
@@ -130,7 +130,7 @@ def update(
     require_description(description or "")
 
     def change(act: Act) -> Compartment:
-        found = _active(act.connection, actor, compartment, "UpdateCompartment")
+        found = _active(act.connection, actor, compartment)
         values = rows.tag_values(tags)
         if name is not None:
             _require_no_root(found)
@@ -139,7 +139,7 @@ def update(
         if description is not None:
             values["description"] = description
         rows.change(act.connection, table, compartment, act.now, **values)
-        return known(records.get(act.connection, actor.tenancy, compartment), "UpdateCompartment")
+        return known(records.get(act.connection, actor.tenancy, compartment))
 
     return _perform(store, actor, "UpdateCompartment", compartment, change, if_match)
 
@@ -148,7 +148,7 @@ def delete(store: Store, actor: Actor, compartment: str, *, if_match: str | None
     """Delete an empty compartment. Errors: Refused (WRONG_STATE while anything lies in it)."""
 
     def change(act: Act) -> Compartment:
-        found = _active(act.connection, actor, compartment, "DeleteCompartment")
+        found = _active(act.connection, actor, compartment)
         _require_no_root(found)
         if records.holds_anything(act.connection, compartment):
             raise Refused(
@@ -158,7 +158,7 @@ def delete(store: Store, actor: Actor, compartment: str, *, if_match: str | None
             )
         rows.change(act.connection, table, compartment, act.now, lifecycle_state=State.DELETED, time_deleted=act.now)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
-        return known(records.get(act.connection, actor.tenancy, compartment), "DeleteCompartment")
+        return known(records.get(act.connection, actor.tenancy, compartment))
 
     return _perform(store, actor, "DeleteCompartment", compartment, change, if_match)
 
@@ -167,14 +167,14 @@ def recover(store: Store, actor: Actor, compartment: str, *, if_match: str | Non
     """Bring a deleted compartment back. Errors: Refused (EXISTS when its name was taken since, WRONG_STATE)."""
 
     def change(act: Act) -> Compartment:
-        found = known(records.get(act.connection, actor.tenancy, compartment, lock=True), "RecoverCompartment")
+        found = known(records.get(act.connection, actor.tenancy, compartment, lock=True))
         if found.lifecycle_state is State.ACTIVE:
             raise Refused(f"The compartment {found.name!r} is not deleted.", reason=Reason.WRONG_STATE)
-        _active(act.connection, actor, found.compartment, "RecoverCompartment")
+        _active(act.connection, actor, found.compartment)
         _require_free(act.connection, found, found.name)
         rows.change(act.connection, table, compartment, act.now, lifecycle_state=State.ACTIVE, time_deleted=None)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
-        return known(records.get(act.connection, actor.tenancy, compartment), "RecoverCompartment")
+        return known(records.get(act.connection, actor.tenancy, compartment))
 
     return _perform(store, actor, "RecoverCompartment", compartment, change, if_match)
 
@@ -186,10 +186,10 @@ def move(store: Store, actor: Actor, compartment: str, parent: str, *, if_match:
     """
 
     def change(act: Act) -> Compartment:
-        found = _active(act.connection, actor, compartment, "MoveCompartment")
+        found = _active(act.connection, actor, compartment)
         _require_no_root(found)
         authorize(act.connection, actor, "MoveCompartment", Target(parent), now=act.now)
-        above = _active(act.connection, actor, parent, "MoveCompartment")
+        above = _active(act.connection, actor, parent)
         if found.ocid in above.path:
             raise Refused("A compartment cannot lie in itself.", advice="Choose a parent outside of it.")
         inside = records.subtree(act.connection, found)
@@ -198,7 +198,7 @@ def move(store: Store, actor: Actor, compartment: str, parent: str, *, if_match:
             raise exists("compartment", found.name)
         records.move(act.connection, found, above, act.now)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
-        return known(records.get(act.connection, actor.tenancy, compartment), "MoveCompartment")
+        return known(records.get(act.connection, actor.tenancy, compartment))
 
     return _perform(store, actor, "MoveCompartment", compartment, change, if_match)
 
@@ -212,13 +212,13 @@ def _perform(
     if_match: str | None,
 ) -> Compartment:
     def locate(connection: Connection) -> Target:
-        return of_compartment(known(records.get(connection, actor.tenancy, compartment, lock=True), operation))
+        return of_compartment(known(records.get(connection, actor.tenancy, compartment, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
 
 
-def _active(connection: Connection, actor: Actor, ocid: str, operation: str) -> Compartment:
-    found = known(records.get(connection, actor.tenancy, ocid, lock=True), operation)
+def _active(connection: Connection, actor: Actor, ocid: str) -> Compartment:
+    found = known(records.get(connection, actor.tenancy, ocid, lock=True))
     if found.lifecycle_state is not State.ACTIVE:
         raise deleted("compartment")
     return found

@@ -94,7 +94,7 @@ def _tenancy(store: Store, act: Act, ocid: str, name: str, description: str) -> 
     if not written:
         raise Refused(f"A tenancy named {name!r} is there already.", advice="Use another name.", reason=Reason.EXISTS)
     identities.insert_group(act.connection, administrators, ocid, ADMINISTRATORS, "May do everything.", Tags(), act.now)
-    return known(compartments.tenancy_of(act.connection, ocid), "CreateTenancy")
+    return known(compartments.tenancy_of(act.connection, ocid))
 
 
 def _administrator(store: Store, act: Act, tenancy: Tenancy, name: str, password_hash: str) -> User:
@@ -113,4 +113,4 @@ def _administrator(store: Store, act: Act, tenancy: Tenancy, name: str, password
         time_password_set=act.now,
     )
     identities.insert_membership(act.connection, membership, tenancy.ocid, ocid, tenancy.administrators, act.now)
-    return known(identities.get_user(act.connection, tenancy.ocid, ocid), "CreateTenancy")
+    return known(identities.get_user(act.connection, tenancy.ocid, ocid))

@@ -46,7 +46,7 @@ def create(
         ocid = store.site.new_ocid("group", regional=False).text
         if not records.insert_group(act.connection, ocid, actor.tenancy, name, description, tags or Tags(), act.now):
             raise exists("group", name)
-        return known(records.get_group(act.connection, actor.tenancy, ocid), "CreateGroup")
+        return known(records.get_group(act.connection, actor.tenancy, ocid))
 
     return perform(
         store,
@@ -63,7 +63,7 @@ def create(
 def get(store: Store, actor: Actor, group: str) -> Group:
     """A group by OCID. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = known(records.get_group(connection, actor.tenancy, group), "GetGroup")
+        found = known(records.get_group(connection, actor.tenancy, group))
         authorize(connection, actor, "GetGroup", of_group(found), now=store.clock.now())
         return found
 
@@ -90,7 +90,7 @@ def update(
     def change(act: Act) -> Group:
         values = rows.tag_values(tags) | ({} if description is None else {"description": description})
         records.change_group(act.connection, group, act.now, **values)
-        return known(records.get_group(act.connection, actor.tenancy, group), "UpdateGroup")
+        return known(records.get_group(act.connection, actor.tenancy, group))
 
     return _perform(store, actor, "UpdateGroup", group, change, if_match)
 
@@ -102,7 +102,7 @@ def delete(store: Store, actor: Actor, group: str, *, if_match: str | None = Non
     """
 
     def change(act: Act) -> None:
-        tenancy = known(compartments.tenancy_of(act.connection, actor.tenancy), "DeleteGroup")
+        tenancy = known(compartments.tenancy_of(act.connection, actor.tenancy))
         if tenancy.administrators == group:
             raise Refused("The administrators' group cannot be deleted.", reason=Reason.WRONG_STATE)
         records.delete_memberships(act.connection, group_ocid=group)
@@ -118,13 +118,13 @@ def add_user(store: Store, actor: Actor, user: str, group: str, *, retry_token: 
         ocid = store.site.new_ocid("groupmembership", regional=False).text
         if not records.insert_membership(act.connection, ocid, actor.tenancy, user, group, act.now):
             raise Refused("The user is in the group already.", reason=Reason.EXISTS)
-        return known(records.get_membership(act.connection, actor.tenancy, ocid), "AddUserToGroup")
+        return known(records.get_membership(act.connection, actor.tenancy, ocid))
 
     return perform(
         store,
         actor,
         "AddUserToGroup",
-        locate=lambda connection: _place(connection, actor, user, group, "AddUserToGroup"),
+        locate=lambda connection: _place(connection, actor, user, group),
         change=change,
         replay=Membership,
         request=(user, group),
@@ -139,13 +139,13 @@ def remove_user(store: Store, actor: Actor, membership: str, *, if_match: str | 
     """
 
     def locate(connection: Connection) -> Target:
-        found = known(records.get_membership(connection, actor.tenancy, membership, lock=True), "RemoveUserFromGroup")
-        place = _place(connection, actor, found.user, found.group, "RemoveUserFromGroup")
+        found = known(records.get_membership(connection, actor.tenancy, membership, lock=True))
+        place = _place(connection, actor, found.user, found.group)
         return Target(place.compartment, found.ocid, found.etag, place.variables, found)
 
     def change(act: Act) -> None:
-        found = known(records.get_membership(act.connection, actor.tenancy, membership), "RemoveUserFromGroup")
-        tenancy = known(compartments.tenancy_of(act.connection, actor.tenancy), "RemoveUserFromGroup")
+        found = known(records.get_membership(act.connection, actor.tenancy, membership))
+        tenancy = known(compartments.tenancy_of(act.connection, actor.tenancy))
         if found.group == tenancy.administrators:
             require_another_administrator(act.connection, actor.tenancy, found.user)
         records.delete_memberships(act.connection, ocid=membership)
@@ -156,8 +156,8 @@ def remove_user(store: Store, actor: Actor, membership: str, *, if_match: str | 
 def membership(store: Store, actor: Actor, ocid: str) -> Membership:
     """A membership by OCID. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = known(records.get_membership(connection, actor.tenancy, ocid), "GetUserGroupMembership")
-        place = _place(connection, actor, found.user, found.group, "GetUserGroupMembership")
+        found = known(records.get_membership(connection, actor.tenancy, ocid))
+        place = _place(connection, actor, found.user, found.group)
         authorize(connection, actor, "GetUserGroupMembership", place, now=store.clock.now())
         return found
 
@@ -173,9 +173,9 @@ def memberships(
         return records.listed_memberships(store, connection, actor.tenancy, user, group, listing or Listing())
 
 
-def _place(connection: Connection, actor: Actor, user: str, group: str, operation: str) -> Target:
-    found_user = known(records.get_user(connection, actor.tenancy, user), operation)
-    found_group = known(records.get_group(connection, actor.tenancy, group), operation)
+def _place(connection: Connection, actor: Actor, user: str, group: str) -> Target:
+    found_user = known(records.get_user(connection, actor.tenancy, user))
+    found_group = known(records.get_group(connection, actor.tenancy, group))
     return of_user_and_group(found_user, found_group)
 
 
@@ -183,6 +183,6 @@ def _perform(
     store: Store, actor: Actor, operation: str, group: str, change: Callable[[Act], T], if_match: str | None
 ) -> T:
     def locate(connection: Connection) -> Target:
-        return of_group(known(records.get_group(connection, actor.tenancy, group, lock=True), operation))
+        return of_group(known(records.get_group(connection, actor.tenancy, group, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)

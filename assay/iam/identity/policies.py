@@ -91,7 +91,7 @@ def create(
 def get(store: Store, actor: Actor, policy: str) -> Policy:
     """A policy by OCID. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = known(records.get(connection, actor.tenancy, policy), "GetPolicy")
+        found = known(records.get(connection, actor.tenancy, policy))
         authorize(connection, actor, "GetPolicy", of_policy(found), now=store.clock.now())
         return found
 
@@ -121,14 +121,14 @@ def update(
     given = {"description": description, "version_date": version_date}
 
     def change(act: Act) -> Policy:
-        found = _changeable(known(records.get(act.connection, actor.tenancy, policy), "UpdatePolicy"))
+        found = _changeable(known(records.get(act.connection, actor.tenancy, policy)))
         values = {name: value for name, value in given.items() if value is not None} | rows.tag_values(tags)
         if parsed is not None:
             bound = bound_to(act.connection, actor.tenancy, found.compartment, parsed)
             values["statements"] = [text for text, _statement in bound]
             _say(act, found, bound)
         records.change(act.connection, policy, act.now, **values)
-        return known(records.get(act.connection, actor.tenancy, policy), "UpdatePolicy")
+        return known(records.get(act.connection, actor.tenancy, policy))
 
     return _perform(store, actor, "UpdatePolicy", policy, change, if_match)
 
@@ -137,7 +137,7 @@ def delete(store: Store, actor: Actor, policy: str, *, if_match: str | None = No
     """Delete a policy: what it let is let no more, from the next request on. Errors: Refused."""
 
     def change(act: Act) -> None:
-        found = _changeable(known(records.get(act.connection, actor.tenancy, policy), "DeletePolicy"))
+        found = _changeable(known(records.get(act.connection, actor.tenancy, policy)))
         _say(act, found, ())
         records.change(act.connection, policy, act.now, lifecycle_state=State.DELETED, time_deleted=act.now)
 
@@ -201,7 +201,7 @@ def _write_new(act: Act, ocid: str, attached: str, name: str, tags: Tags, bound:
     texts = [text for text, _statement in bound]
     if not records.insert(act.connection, ocid, tenancy, attached, name, tags, act.now, statements=texts, **values):
         raise exists("policy", name)
-    written = known(records.get(act.connection, tenancy, ocid), "CreatePolicy")
+    written = known(records.get(act.connection, tenancy, ocid))
     _say(act, written, bound)
     return written
 
@@ -239,6 +239,6 @@ def _perform(
     store: Store, actor: Actor, operation: str, policy: str, change: Callable[[Act], T], if_match: str | None
 ) -> T:
     def locate(connection: Connection) -> Target:
-        return of_policy(known(records.get(connection, actor.tenancy, policy, lock=True), operation))
+        return of_policy(known(records.get(connection, actor.tenancy, policy, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)

@@ -2,16 +2,17 @@
 
 from typing import TypeVar
 
-from assay.iam.authorization import Target, denied
+from assay.errors import not_found
+from assay.iam.authorization import Target
 from assay.iam.resources import Compartment, Group, Policy, State, User
 
 T = TypeVar("T")
 
 
-def known(found: T | None, operation: str) -> T:
+def known(found: T | None) -> T:
     """What was found. Errors: Refused as if denied, so that missing and forbidden look alike."""
     if found is None:
-        raise denied(operation)
+        raise not_found()
     return found
 
 

@@ -25,7 +25,7 @@ def new_namespace() -> str:
 def get(store: Store, actor: Actor, tenancy: str) -> Tenancy:
     """The actor's tenancy. Errors: Refused (NOT_FOUND), also for any other."""
     with store.database.read() as connection:
-        found = known(records.tenancy_of(connection, tenancy if tenancy == actor.tenancy else ""), "GetTenancy")
+        found = known(records.tenancy_of(connection, tenancy if tenancy == actor.tenancy else ""))
         target = Target(found.ocid, found.ocid, found.etag)
         authorize(connection, actor, "GetTenancy", target, now=store.clock.now())
         return found
@@ -39,7 +39,7 @@ def namespace(store: Store, actor: Actor, compartment: str = "") -> str:
     with store.database.read() as connection:
         if compartment:
             authorize(connection, actor, "GetNamespace", Target(compartment), now=store.clock.now())
-        return known(records.tenancy_of(connection, actor.tenancy), "GetNamespace").namespace
+        return known(records.tenancy_of(connection, actor.tenancy)).namespace
 
 
 def every(connection: Connection) -> tuple[Tenancy, ...]:

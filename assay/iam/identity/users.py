@@ -57,7 +57,7 @@ def create(
         )
         if not written:
             raise exists("user", name)
-        return known(records.get_user(act.connection, actor.tenancy, ocid), "CreateUser")
+        return known(records.get_user(act.connection, actor.tenancy, ocid))
 
     return perform(
         store,
@@ -74,7 +74,7 @@ def create(
 def get(store: Store, actor: Actor, user: str) -> User:
     """A user by OCID. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        found = known(records.get_user(connection, actor.tenancy, user), "GetUser")
+        found = known(records.get_user(connection, actor.tenancy, user))
         authorize(connection, actor, "GetUser", of_user(found), now=store.clock.now())
         return found
 
@@ -104,7 +104,7 @@ def update(
     def change(act: Act) -> User:
         values = {name: value for name, value in given.items() if value is not None} | rows.tag_values(tags)
         records.change_user(act.connection, user, act.now, **values)
-        return known(records.get_user(act.connection, actor.tenancy, user), "UpdateUser")
+        return known(records.get_user(act.connection, actor.tenancy, user))
 
     return _perform(store, actor, "UpdateUser", user, change, if_match)
 
@@ -123,7 +123,7 @@ def set_blocked(store: Store, actor: Actor, user: str, *, blocked: bool, if_matc
         # 8 is OCI's bit for "blocked" in inactiveStatus.
         values = {"lifecycle_state": state, "inactive_status": 8 if blocked else None}
         records.change_user(act.connection, user, act.now, **values)
-        return known(records.get_user(act.connection, actor.tenancy, user), "UpdateUserState")
+        return known(records.get_user(act.connection, actor.tenancy, user))
 
     return _perform(store, actor, "UpdateUserState", user, change, if_match)
 
@@ -170,7 +170,7 @@ def _perform(
     store: Store, actor: Actor, operation: str, user: str, change: Callable[[Act], T], if_match: str | None
 ) -> T:
     def locate(connection: Connection) -> Target:
-        return of_user(known(records.get_user(connection, actor.tenancy, user, lock=True), operation))
+        return of_user(known(records.get_user(connection, actor.tenancy, user, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
 

@@ -15,6 +15,9 @@ from assay.storage import Store
 
 __all__ = ["Outcome", "resume", "run"]
 
+#: There is one re-scan at a time: two would apply two change sets to one revision.
+ALONE = "rescan"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -27,13 +30,15 @@ class Outcome:
 def run(store: Store, changes: ChangeSet, *, pause: Callable[[], None] = rest) -> Outcome:
     """Apply a feed's changes as the next revision, re-scan what they change, and publish it.
 
-    A revision that an earlier run left is finished first, or taken on when it still lacks advisories. `pause` is called
-    between batches, outside every lock. Errors: Unavailable; Refused (WRONG_STATE) when another worker has taken over.
+    A revision that an earlier run left is finished first, or taken on when it still lacks advisories. One run waits for
+    another, in whatever process. `pause` is called between batches, while no transaction is open.
+    Errors: Unavailable; Refused (WRONG_STATE) when this worker was taken for dead and another has gone on.
     """
-    resume(store, pause=pause)
-    rev = revisions.begin_revision(store)
-    revisions.apply_changes(store, rev, changes, pause=pause)
-    return _finish(store, rev, changes.feed, pause)
+    with store.database.alone(ALONE):
+        _resume(store, pause)
+        rev = revisions.begin_revision(store)
+        revisions.apply_changes(store, rev, changes, pause=pause)
+        return _finish(store, rev, changes.feed, pause)
 
 
 def resume(store: Store, *, pause: Callable[[], None] = rest) -> Outcome | None:
@@ -41,6 +46,11 @@ def resume(store: Store, *, pause: Callable[[], None] = rest) -> Outcome | None:
 
     Errors: as `run`.
     """
+    with store.database.alone(ALONE):
+        return _resume(store, pause)
+
+
+def _resume(store: Store, pause: Callable[[], None]) -> Outcome | None:
     with store.database.read() as connection:
         rev = revisions.preparing_revision(connection)
         phase = 0 if rev is None else revisions.revision_phase(connection, rev)[0]

@@ -47,7 +47,7 @@ def get(connection: Connection, tenancy: str, ocid: str, *, lock: bool = False) 
     query = select(image_signature).where(image_signature.c.ocid == ocid, image_signature.c.tenancy == tenancy)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise not_found("image signature")
+        raise not_found()
     return _record(row)
 
 

@@ -57,14 +57,14 @@ def insert_version(connection: Connection, key: Key, ocid: str, sealed: SealedKe
 
 def get_key(connection: Connection, tenancy: str, ocid: str, *, lock: bool = False) -> Key:
     """The key, locked until the transaction ends if asked. Errors: Refused (NOT_FOUND)."""
-    return _key(rows.one(connection, master_key, tenancy, ocid, "key", lock=lock))
+    return _key(rows.one(connection, master_key, tenancy, ocid, lock=lock))
 
 
 def get_version(connection: Connection, tenancy: str, key: str, ocid: str, *, lock: bool = False) -> KeyVersion:
     """A version of that key. Errors: Refused (NOT_FOUND), also for a version of another key."""
-    row = rows.one(connection, key_version, tenancy, ocid, "key version", lock=lock)
+    row = rows.one(connection, key_version, tenancy, ocid, lock=lock)
     if row.key != key:
-        raise not_found("key version")
+        raise not_found()
     return _version(row)
 
 

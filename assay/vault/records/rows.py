@@ -11,12 +11,12 @@ from assay.storage.pages import Page, decode_page, encode_page, page_rows
 from assay.vault.resources import Listing, SortBy
 
 
-def one(connection: Connection, table: Table, tenancy: str, ocid: str, what: str, *, lock: bool = False) -> Row[Any]:
+def one(connection: Connection, table: Table, tenancy: str, ocid: str, *, lock: bool = False) -> Row[Any]:
     """The row of a tenancy's resource. Errors: Refused (NOT_FOUND), the same for one of another tenancy."""
     query = select(table).where(table.c.ocid == ocid, table.c.tenancy == tenancy)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise not_found(what)
+        raise not_found()
     return row
 
 

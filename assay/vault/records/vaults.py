@@ -32,7 +32,7 @@ def insert(
 
 def get(connection: Connection, tenancy: str, ocid: str, *, lock: bool = False) -> Vault:
     """The vault, locked until the transaction ends if asked. Errors: Refused (NOT_FOUND)."""
-    return _value(rows.one(connection, vault, tenancy, ocid, "vault", lock=lock))
+    return _value(rows.one(connection, vault, tenancy, ocid, lock=lock))
 
 
 def by_extension(connection: Connection, extension: str) -> Vault | None:
