@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
@@ -185,6 +186,15 @@ def test_an_unfinished_revision_is_finished_at_the_next_start(store: Store) -> N
     assert found is not None
     assert found.revision == revision
     assert rescan.resume(store) is None
+    assert full.check(store).mismatches == 0
+
+
+def test_two_runs_at_once_are_two_revisions_one_after_the_other(store: Store) -> None:
+    world = grown(store)
+    one, other = world.change_set({"PYSEC-3": CHANGES["PYSEC-3"]}), world.change_set({"GHSA-2": CHANGES["GHSA-2"]})
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(rescan.run, store, changes) for changes in (one, other)]
+    assert sorted(outcome.result().revision for outcome in outcomes) == [2, 3]
     assert full.check(store).mismatches == 0
 
 
