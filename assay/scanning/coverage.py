@@ -67,7 +67,8 @@ def settle(connection: Connection, repository: Repository, was: str, present: Sc
     elif not was:
         take_up(connection, repository, present, now)
     elif was != present.ocid:
-        inventories.hand_over(connection, repository.ocid, target=present.ocid, compartment=present.compartment)
+        for records_of in (inventories, requests):
+            records_of.hand_over(connection, repository.ocid, target=present.ocid, compartment=present.compartment)
 
 
 def take_up(connection: Connection, repository: Repository, scanner: Scanner, now: Instant) -> None:

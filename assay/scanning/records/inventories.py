@@ -149,12 +149,6 @@ def of_images(connection: Connection, images: Collection[str]) -> dict[str, Inve
     return found
 
 
-def by_mark(connection: Connection, mark: str) -> Inventory | None:
-    """The inventory whose mark stands in a scan's OCID."""
-    row = connection.execute(select(inventory).where(inventory.c.mark == mark)).one_or_none()
-    return None if row is None else inventory_of(row)
-
-
 def by_id(connection: Connection, inventory_id: int) -> Inventory | None:
     """The inventory with this id."""
     row = connection.execute(select(inventory).where(inventory.c.id == inventory_id)).one_or_none()

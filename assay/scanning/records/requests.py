@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, select, update
 
 from assay.clock import Instant
 from assay.scanning.model import Cause
@@ -72,6 +72,15 @@ def stands(connection: Connection, image: str) -> bool:
 def done(connection: Connection, image: str) -> None:
     """The image waits no more."""
     connection.execute(delete(scan_request).where(scan_request.c.image == image))
+
+
+def hand_over(connection: Connection, repository: str, *, target: str, compartment: str) -> None:
+    """Let the images of a repository that wait be scanned for another target."""
+    connection.execute(
+        update(scan_request)
+        .where(scan_request.c.repository == repository)
+        .values(target=target, compartment=compartment)
+    )
 
 
 def withdraw(connection: Connection, repository: str) -> None:
