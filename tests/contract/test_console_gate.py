@@ -361,3 +361,11 @@ async def test_an_auth_token_is_shown_by_the_answer_that_makes_it_and_never_agai
     assert secret is not None
     later = await browser.get("/me")
     assert ("laptop" in later.text, secret[0] in later.text) == (True, False)
+
+
+async def test_a_link_from_another_site_leads_in_by_a_page_that_loads_itself_again(app, signed_in):
+    browser = Browser(app)
+    linked = await browser.client.get("/r", headers={"sec-fetch-site": "cross-site"})
+    assert (linked.status_code, '<meta http-equiv="refresh" content="0">' in linked.text) == (200, True)
+    again = await browser.client.get("/r", headers={"sec-fetch-site": "same-origin"})
+    assert again.status_code == 303
