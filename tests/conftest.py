@@ -14,7 +14,7 @@ import pytest
 
 from assay.clock import Instant, SetClock, Site
 from assay.secret import Secret
-from assay.storage import Database, Store, metadata
+from assay.storage import Database, Store, migrations
 
 PROJECT = Path(__file__).parent.parent
 PARTS = PROJECT / "tests" / "parts"
@@ -50,7 +50,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database file with the present schema."""
     path = tmp_path_factory.mktemp("template") / "assay.db"
     database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
+    migrations.upgrade(database)
     database.close()
     return path
 
@@ -80,7 +80,7 @@ def postgres_template(postgres_server: str) -> str:
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute("CREATE DATABASE assay_template")
     database = Database(f"{postgres_server}/assay_template")
-    metadata.create_all(database.engine)
+    migrations.upgrade(database)
     database.close()
     return "assay_template"
 
