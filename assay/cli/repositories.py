@@ -1,5 +1,6 @@
 """Repositories: list, look at, create, delete, and set how they are."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -92,6 +93,8 @@ def delete(
     """Delete a repository with all its images."""
     session = signed_in()
     found = names.repository(session, repository)
+    if not yes and not sys.stdin.isatty():
+        raise typer.BadParameter("there is no terminal to ask; use --yes")
     if not yes:
         typer.confirm(f"Delete {found['displayName']} with its {found['imageCount']} images?", abort=True, err=True)
     session.server.delete(f"{names.REPOSITORIES}/{found['id']}")
