@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from assay.errors import Refused
+from assay.errors import Corrupt, Refused
 from assay.inventory import Component, Composition, Occurrence
 from assay.registry.model import PlatformManifest
 from assay.scanning.risk import ScanState
@@ -60,8 +60,8 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
         name = str(platform.platform or "")
         try:
             composition = compose(platform)
-        except Refused as refusal:
-            reasons.append(_of_platform(name, refusal.message))
+        except (Refused, Corrupt) as fault:
+            reasons.append(_of_platform(name, fault.message))
             continue
         read.append((name, composition))
         reasons.extend(_of_platform(name, reason) for reason in composition.reasons)

@@ -34,6 +34,21 @@ def scanner_of(connection: Connection, repository: Repository) -> Scanner | None
     return None
 
 
+def watched(connection: Connection, tenancy: str, scope: Iterable[Repository]) -> frozenset[str]:
+    """The OCIDs of those repositories of a tenancy that some scanner looks at."""
+    scanners = records.all_scanning(connection, tenancy)
+    reach = {place: _reach(connection, tenancy, place) for place in {each.registry.compartment for each in scanners}}
+    return frozenset(
+        repository.ocid
+        for repository in scope
+        if any(
+            repository.compartment in reach[each.registry.compartment]
+            and (not each.registry.repositories or repository.name in each.registry.repositories)
+            for each in scanners
+        )
+    )
+
+
 def in_scope(store: Store, tenancy: str, registries: Iterable[Registry]) -> list[Repository]:
     """The repositories of a tenancy that targets of these registries reach, in the order of OCIDs."""
     found: dict[str, Repository] = {}

@@ -3,7 +3,7 @@
 Adding a scanner asks for the repository's latest images to be scanned, removing it keeps what was found (`coverage`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -133,6 +133,11 @@ def remove(store: Store, actor: Actor, repository: str) -> Scanner:
 def of_repository(connection: Connection, repository: Repository) -> Scanner | None:
     """The scanner that looks at a repository. For rooms that have decided already who may know it."""
     return coverage.scanner_of(connection, repository)
+
+
+def watched(connection: Connection, tenancy: str, found: Iterable[Repository]) -> frozenset[str]:
+    """The OCIDs of those repositories of a tenancy that a scanner looks at; as `of_repository`, for many at once."""
+    return coverage.watched(connection, tenancy, found)
 
 
 def get(store: Store, actor: Actor, ocid: str) -> Scanner:

@@ -1,5 +1,7 @@
 """Verdicts: what a reviewer says of a scan, accepted or refused, and why. The latest one of an image is what counts."""
 
+from collections.abc import Collection, Mapping
+
 from sqlalchemy import Connection
 
 from assay.errors import Refused
@@ -77,3 +79,8 @@ def listed(store: Store, actor: Actor, image: str) -> tuple[Verdict, ...]:
 def verdict_of(connection: Connection, image: str) -> Verdict | None:
     """The verdict that counts for an image (by its OCID): the newest. For rooms that have decided who may know it."""
     return next(iter(records.of_image(connection, None, image, 1)), None)
+
+
+def verdicts_of(connection: Connection, images: Collection[str]) -> Mapping[str, Verdict]:
+    """Image (OCID) → the verdict that counts for it, for those that have one; as `verdict_of`, for many at once."""
+    return {verdict.image: verdict for verdict in records.newest_of_each(connection, images)}

@@ -7,7 +7,7 @@ on waiting, and `results.statuses` says which statement is missing.
 from dataclasses import replace
 
 from assay.advisories import revisions
-from assay.errors import Refused
+from assay.errors import Corrupt, Refused
 from assay.events import ImagePushed, ImageRestored, RepositoryDeleted, RepositoryMoved
 from assay.inventory import Composition, LayerReaders
 from assay.inventory.catalog import compose_image
@@ -96,9 +96,13 @@ def _scan(store: Store, blobs: BlobStore, readers: LayerReaders, request: Reques
     with store.database.read() as connection:
         repository = repositories.of_ocid(connection, request.tenancy, request.repository)
         image = images.of_ocid(connection, request.tenancy, request.image)
-        if repository is None or image is None or not may_scan(connection, repository, now=store.clock.now()):
-            return False
-        inventory = inventories.of_image(connection, image.ocid)
+        is_permitted = repository is not None and may_scan(connection, repository, now=store.clock.now())
+        inventory = inventories.of_image(connection, request.image)
+    if repository is None or image is None:
+        image_went(store, request.image)
+        return False
+    if not is_permitted:
+        return False
     if inventory is not None and inventory.state is ScanState.COMPLETE:
         return push.record_again(store, request, inventory)
     return push.record(store, request, _catalogue(store, blobs, readers, image))
@@ -114,8 +118,8 @@ def _catalogue(store: Store, blobs: BlobStore, readers: LayerReaders, image: Ima
     try:
         with store.database.read() as connection:
             platforms = images.platforms(connection, image.repository, image.digest)
-    except Refused as refusal:
-        return unreadable(refusal.message)
+    except (Refused, Corrupt) as fault:
+        return unreadable(fault.message)
     return catalogue(platforms, compose)
 
 
@@ -128,7 +132,7 @@ def _diff_ids(blobs: BlobStore, config: Digest) -> tuple[tuple[Digest, ...] | No
         if not config.matches(content):
             return None, "the image configuration is not what its digest says"
         return tuple(Digest(str(each)) for each in document["rootfs"]["diff_ids"]), ""
-    except Refused as refusal:
-        return None, refusal.message
+    except (Refused, Corrupt) as fault:
+        return None, fault.message
     except (KeyError, TypeError):
         return None, "the image configuration does not say what its layers unpack to"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.errors import Refused, Unavailable
+from assay.errors import Corrupt, Refused, Unavailable
 from assay.inventory import Component, Composition, Occurrence
 from assay.oci import Digest, Platform
 from assay.registry.model import PlatformManifest
@@ -84,6 +84,14 @@ def test_what_a_distributions_package_owns_is_not_matched_a_second_time() -> Non
 def test_what_cannot_be_read_makes_it_partial_with_the_reason() -> None:
     found = catalogue([platform("")], lambda _: composed({A}, reasons=("layer 2 was cut off",)))
     assert (found.state, found.reason) == (ScanState.PARTIAL, "layer 2 was cut off")
+
+
+def test_stored_bytes_that_lie_are_a_reason_not_a_crash() -> None:
+    def compose(_: PlatformManifest) -> Composition:
+        raise Corrupt("the stored layer is not what its digest says")
+
+    found = catalogue([platform("")], compose)
+    assert (found.state, found.reason) == (ScanState.FAILED, "the stored layer is not what its digest says")
 
 
 def test_a_platform_that_is_refused_leaves_the_others_and_is_told() -> None:

@@ -77,19 +77,27 @@ def targets_of_recipe(connection: Connection, ocid: str) -> tuple[Scanner, ...]:
 def scanning(connection: Connection, tenancy: str, repository_name: str) -> tuple[Scanner, ...]:
     """Active targets, with a recipe that scans, that name this repository or none; those that name it first."""
     names = _names(scan_target_repository.c.name == repository_name)
-    scans = exists().where(
-        scan_recipe.c.ocid == scan_target.c.recipe,
-        scan_recipe.c.lifecycle_state == LifecycleState.ACTIVE,
-        scan_recipe.c.scan_level != ScanLevel.NONE,
-    )
-    found = _active(connection, scan_target.c.tenancy == tenancy, scans, or_(names, ~_names()))
+    found = _active(connection, scan_target.c.tenancy == tenancy, _scans(), or_(names, ~_names()))
     return tuple(sorted(found, key=lambda scanner: not scanner.registry.repositories))
+
+
+def all_scanning(connection: Connection, tenancy: str) -> tuple[Scanner, ...]:
+    """All active targets of a tenancy with a recipe that scans."""
+    return _active(connection, scan_target.c.tenancy == tenancy, _scans())
 
 
 def naming(connection: Connection, tenancy: str, repository_name: str) -> tuple[Scanner, ...]:
     """Active targets that name this repository, whether or not their recipe scans; the oldest first."""
     return _active(
         connection, scan_target.c.tenancy == tenancy, _names(scan_target_repository.c.name == repository_name)
+    )
+
+
+def _scans() -> ColumnElement[bool]:
+    return exists().where(
+        scan_recipe.c.ocid == scan_target.c.recipe,
+        scan_recipe.c.lifecycle_state == LifecycleState.ACTIVE,
+        scan_recipe.c.scan_level != ScanLevel.NONE,
     )
 
 

@@ -1,8 +1,9 @@
 """Verdicts of reviewers; written once, never changed."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from assay.clock import Instant, new_etag
 from assay.iam import Actor
@@ -46,6 +47,16 @@ def of_image(connection: Connection, tenancy: str | None, image: str, rows_max: 
     if tenancy is not None:
         query = query.where(scan_verdict.c.tenancy == tenancy)
     query = query.order_by(scan_verdict.c.time_created.desc(), scan_verdict.c.ocid.desc()).limit(rows_max)
+    return tuple(_verdict(row) for row in connection.execute(query))
+
+
+def newest_of_each(connection: Connection, images: Collection[str]) -> tuple[Verdict, ...]:
+    """The newest verdict on each of these images (OCIDs), as far as there is one."""
+    rank = func.row_number().over(
+        partition_by=scan_verdict.c.image, order_by=(scan_verdict.c.time_created.desc(), scan_verdict.c.ocid.desc())
+    )
+    ranked = select(scan_verdict.c.ocid, rank.label("rank")).where(scan_verdict.c.image.in_(images)).subquery()
+    query = select(scan_verdict).join(ranked, ranked.c.ocid == scan_verdict.c.ocid).where(ranked.c.rank == 1)
     return tuple(_verdict(row) for row in connection.execute(query))
 
 
