@@ -8,11 +8,10 @@ from assay.console.chart import Standing
 from assay.console.results import ScanView, standing_of, status_view
 from assay.console.visit import Visit
 from assay.console.words import listing
-from assay.errors import Reason, Refused
 from assay.registry import images
-from assay.registry.model import Image, ImageFilter, Repository
+from assay.registry.model import Image, Repository
 from assay.scanning import model, results, verdicts
-from assay.signing import resources, signatures
+from assay.signing import signatures
 from assay.vault.resources import Key
 
 
@@ -39,41 +38,29 @@ UNKNOWN = ImageFacts(status_view(None), None, Standing.NONE, Signed("", "no"))
 
 def facts_of(visit: Visit, found: Sequence[Image]) -> Mapping[str, ImageFacts]:
     """Image OCID → its facts, as far as the reader may know them."""
-    statuses = results.statuses(visit.store, visit.actor, [image.ocid for image in found])
-    with visit.store.database.read() as connection:
-        # Whoever may read a result may read what was said of it: both lie in the compartment of the scanner.
-        given = {ocid: verdicts.verdict_of(connection, ocid) for ocid, status in statuses.items() if status.scan}
+    ocids = [image.ocid for image in found]
+    statuses = results.statuses(visit.store, visit.actor, ocids)
     known = {key.ocid: key for key in keys.all_keys(visit)} if found else {}
+    with visit.store.database.read() as connection:
+        # Whoever may read a result may read what was said of it, for both lie in the compartment of the scanner;
+        # whoever may list images may list their signatures: both ask REPOSITORY_INSPECT.
+        given = verdicts.verdicts_of(connection, [ocid for ocid, status in statuses.items() if status.scan])
+        using = signatures.keys_on(connection, ocids)
     told = {}
-    for image in found:
-        status = statuses.get(image.ocid)
-        verdict = standing_of(given.get(image.ocid), status.scan if status else None)
-        told[image.ocid] = ImageFacts(status_view(status), status, verdict, _signed(visit, image, known, verdict))
+    for ocid in ocids:
+        status = statuses.get(ocid)
+        verdict = standing_of(given.get(ocid), status.scan if status else None)
+        told[ocid] = ImageFacts(status_view(status), status, verdict, _signed(using.get(ocid), known, verdict))
     return told
 
 
 def latest_of(visit: Visit, repositories: Sequence[Repository]) -> Mapping[str, Image]:
-    """Repository OCID → its image that was made last, for those that have one."""
-    found: dict[str, Image] = {}
-    for repository in repositories:
-        if repository.image_count:
-            page = images.listed(visit.store, visit.actor, ImageFilter(repository=repository.ocid), limit=1)
-            found.update({image.repository: image for image in page.items})
-    return found
+    """Repository OCID → its image that was pushed last; the reader has been shown the repositories already."""
+    with visit.store.database.read() as connection:
+        return images.latest_of_each(connection, [repository.ocid for repository in repositories])
 
 
-def signatures_of(visit: Visit, image: Image) -> tuple[resources.ImageSignature, ...]:
-    """The image's own signatures; none for those who may not list them."""
-    try:
-        return signatures.list_signatures(visit.store, visit.actor, resources.SignatureFilter(image=image.ocid)).items
-    except Refused as refusal:
-        if refusal.reason is not Reason.NOT_FOUND:
-            raise
-        return ()
-
-
-def _signed(visit: Visit, image: Image, known: Mapping[str, Key], verdict: Standing) -> Signed:
-    using = {signature.key for signature in signatures_of(visit, image)}
+def _signed(using: frozenset[str] | None, known: Mapping[str, Key], verdict: Standing) -> Signed:
     if not using:
         return Signed("", "not yet" if verdict is Standing.PASSED else "no")
     usable = [known[key].display_name for key in using if key in known and known[key].state == "ENABLED"]

@@ -58,7 +58,7 @@ def _steps(visit: Visit, rows: tuple[RepositoryRow, ...]) -> tuple[Step, ...]:
     first = next((row for row in rows if not row.scanner), None)
     watched = any(row.scanner for row in rows)
     lacking = [each.statement for each in repositories.permissions_of_scanning(visit) if not each.granted]
-    scanned = watched and not lacking
+    scanned = (watched and not lacking) or any(row.scan.counts for row in rows)
     steps = (
         Step("Make this server yours", "Your password is one that only you know.", done=True),
         Step(

@@ -290,9 +290,9 @@ def rows_of(visit: Visit, found: Sequence[Repository], places: Mapping[str, str]
     latest = facts.latest_of(visit, found)
     known = facts.facts_of(visit, tuple(latest.values()))
     with visit.store.database.read() as connection:
-        watched = {each.ocid: scanners.of_repository(connection, each) is not None for each in found}
+        watched = scanners.watched(connection, visit.actor.tenancy, found)
     return tuple(
-        _row(each, latest.get(each.ocid), known, places.get(each.compartment, "…"), is_watched=watched[each.ocid])
+        _row(each, latest.get(each.ocid), known, places.get(each.compartment, "…"), is_watched=each.ocid in watched)
         for each in found
     )
 

@@ -1,6 +1,6 @@
 """How results of scanning look in cells: counts in the order of the page, states in words, causes with their lane."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.advisories import Severity
 from assay.console import words
@@ -25,11 +25,15 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class ScanView:
-    """What a cell says: `kind` is whole, partial, failed, waiting or none; counts stand for whole scans alone."""
+    """What a cell says: `kind` is whole, partial, failed, waiting or none; counts stand for whole scans alone.
+
+    `note` says as of when, where that isn't now.
+    """
 
     kind: str
     counts: Counts | None
     words: str
+    note: str = ""
 
 
 NOT_SCANNED = ScanView("none", None, "not scanned")
@@ -61,7 +65,9 @@ def status_view(status: model.ImageStatus | None) -> ScanView:
         return ScanView("failed", None, "The scanning service may not read it")
     if status.scan is None:
         return ScanView("waiting", None, "Waiting for its first scan")
-    return view_of(status.scan)
+    view = view_of(status.scan)
+    is_current = status.standing in (model.Standing.SCANNED, model.Standing.WAITING)
+    return view if is_current else replace(view, note=f"as of r{status.current_as_of or status.scan.revision}, not now")
 
 
 def risk_of(scan: model.Scan) -> str:

@@ -1,5 +1,7 @@
 """Images: found, listed, and looked into (oci-api 2.1). How they come to be: `pushes`; how they go: `removals`."""
 
+from collections.abc import Collection, Mapping
+
 from sqlalchemy import Connection
 
 from assay.errors import not_found
@@ -87,6 +89,11 @@ def latest(connection: Connection, repository: str, count: int) -> tuple[Image, 
     """The images of a repository (by OCID) that were pushed last, the latest first. For rooms that act for a principal
     whom they have authorized."""
     return records.latest(connection, repository, rows_max=min(count, LATEST_MAX))
+
+
+def latest_of_each(connection: Connection, repositories: Collection[str]) -> Mapping[str, Image]:
+    """Repository (OCID) → its image that was pushed last, for those that have one; as `latest`, for many at once."""
+    return {image.repository: image for image in records.latest_of_each(connection, repositories)}
 
 
 def of_digest(connection: Connection, repository: str, digest: Digest) -> Image | None:

@@ -1,6 +1,6 @@
 """Verbs on image signatures: found, listed, their tags changed, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -79,6 +79,17 @@ def change_tags(
         change=change,
         if_match=if_match,
     )
+
+
+def keys_on(connection: Connection, images: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Image (OCID) → the keys (OCIDs) that signed it, whether or not that still verifies; for lists of many images.
+
+    For those who have decided already that the images may be told. Images that nobody signed are left out.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for image, key in records.keys_on(connection, images):
+        found[image] = found.get(image, frozenset()) | {key}
+    return found
 
 
 def delete_signature(store: Store, actor: Actor, signature: str, *, if_match: str | None = None) -> ImageSignature:

@@ -74,6 +74,11 @@ def test_a_waiting_image_never_looks_clean_in_a_list():
     assert status_view(None).words == "not scanned"
 
 
+def test_a_result_that_nobody_keeps_current_says_as_of_when():
+    assert status_view(status(Watched.UNWATCHED, scan())).note == "as of r9, not now"
+    assert status_view(status(Watched.SCANNED, scan())).note == ""
+
+
 @pytest.mark.parametrize(
     ("given", "latest", "name", "kind"),
     [

@@ -108,6 +108,19 @@ def latest(connection: Connection, repository_ocid: str, *, rows_max: int) -> tu
     return _all(connection, query.order_by(image.c.time_last_pushed.desc(), image.c.ocid.desc()).limit(rows_max))
 
 
+def latest_of_each(connection: Connection, repositories: Collection[str]) -> tuple[Image, ...]:
+    """Of each of these repositories the available image that was pushed last, as far as there is one."""
+    rank = func.row_number().over(
+        partition_by=image.c.repository, order_by=(image.c.time_last_pushed.desc(), image.c.ocid.desc())
+    )
+    ranked = (
+        select(image.c.ocid, rank.label("rank"))
+        .where(image.c.repository.in_(repositories), image.c.lifecycle_state == LifecycleState.AVAILABLE)
+        .subquery()
+    )
+    return _all(connection, _selected().join(ranked, ranked.c.ocid == image.c.ocid).where(ranked.c.rank == 1))
+
+
 def counted(connection: Connection, tenancy: str, narrow: ImageFilter) -> int:
     """How many images `narrow` leaves."""
     query = select(func.count()).select_from(image.join(repository, repository.c.ocid == image.c.repository))
@@ -160,14 +173,10 @@ def _one(connection: Connection, query: Select[Any]) -> Image | None:
 
 def _all(connection: Connection, query: Select[Any]) -> tuple[Image, ...]:
     rows = connection.execute(query).all()
-    named: dict[tuple[str, Digest], tuple[Version, ...]] = {}
-    by_repository: dict[str, set[Digest]] = {}
-    for row in rows:
-        if row.lifecycle_state == LifecycleState.AVAILABLE:
-            by_repository.setdefault(row.repository, set()).add(Digest(row.digest))
-    for repository_ocid, digests in by_repository.items():
-        versions = tags.versions(connection, repository_ocid, digests)
-        named |= {(repository_ocid, digest): found for digest, found in versions.items()}
+    available = {
+        (row.repository, Digest(row.digest)) for row in rows if row.lifecycle_state == LifecycleState.AVAILABLE
+    }
+    named = tags.versions_in(connection, available)
     return tuple(_image(row, named.get((row.repository, Digest(row.digest)), ())) for row in rows)
 
 

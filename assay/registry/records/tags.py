@@ -60,16 +60,24 @@ def names(connection: Connection, repository: str, after: str, *, rows_max: int)
 
 def versions(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, tuple[Version, ...]]:
     """The tags that name each of `digests`, the latest first."""
-    found: dict[Digest, tuple[Version, ...]] = {}
-    for run in in_runs({digest.text for digest in digests}):
+    found = versions_in(connection, {(repository, digest) for digest in digests})
+    return {digest: named for (_, digest), named in found.items()}
+
+
+def versions_in(
+    connection: Connection, images: Collection[tuple[str, Digest]]
+) -> dict[tuple[str, Digest], tuple[Version, ...]]:
+    """The tags that name each of these (repository, digest), the latest first."""
+    found: dict[tuple[str, Digest], tuple[Version, ...]] = {}
+    for run in in_runs({digest.text for _, digest in images}):
         rows = connection.execute(
             select(tag)
-            .where(tag.c.repository == repository, tag.c.digest.in_(run))
+            .where(tag.c.repository.in_({repository for repository, _ in images}), tag.c.digest.in_(run))
             .order_by(tag.c.time_moved.desc(), tag.c.name.desc())
         )
         for row in rows:
-            digest = Digest(row.digest)
-            found[digest] = (*found.get(digest, ()), Version(row.name, row.moved_by, row.time_moved))
+            key = (row.repository, Digest(row.digest))
+            found[key] = (*found.get(key, ()), Version(row.name, row.moved_by, row.time_moved))
     return found
 
 

@@ -1,6 +1,6 @@
 """Statements on image signatures and their envelopes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
@@ -92,6 +92,14 @@ def listed(
         query = query.where(or_(behind, and_(column == value, beside)))
     order = (column.desc(), table.c.ocid.desc()) if narrow.descending else (column, table.c.ocid)
     return tuple(map(_record, connection.execute(query.order_by(*order).limit(rows_max))))
+
+
+def keys_on(connection: Connection, images: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """(image, key) for each key that has an available record on one of these images (OCIDs)."""
+    query = select(image_signature.c.image, image_signature.c.key).where(
+        image_signature.c.image.in_(images), image_signature.c.lifecycle_state == SignatureState.AVAILABLE
+    )
+    return tuple((row.image, row.key) for row in connection.execute(query.distinct()))
 
 
 def on_subject(
