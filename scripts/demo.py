@@ -27,7 +27,8 @@ def main() -> int:
     asked = _arguments()
     told = Told()
     server = Server(asked.folder.resolve(), free_port(asked.port), free_port(asked.admission_port))
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore interrupts
+        signal.signal(number, _interrupt)
     try:
         story = _play(server, told, asked.feed)
         told.step("Done")
