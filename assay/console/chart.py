@@ -153,6 +153,7 @@ class Drawing:
     picks: tuple[Line, ...]
     verdicts: tuple[Box, ...]
     marks: tuple[Mark, ...]
+    lanes: tuple[Line, ...]
 
 
 def draw(
@@ -194,6 +195,11 @@ def draw(
         marks=tuple(
             Mark(_shape(point.lane, scale.x(point.at)), point.at, point.name, point.title, point.href)
             for point in shown
+        ),
+        lanes=tuple(
+            Line(y, lane.value)
+            for lane, y in LANE_Y.items()
+            if lane is not Lane.RULE or any(point.lane is lane for point in shown)
         ),
     )
 

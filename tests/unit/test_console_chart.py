@@ -184,3 +184,9 @@ def test_more_points_than_the_limit_are_refused():
 def test_negative_counts_are_refused():
     with pytest.raises(Refused, match="counts"):
         scan(0, (1, -1, 0, 0, 0))
+
+
+def test_a_lane_for_rules_stands_only_where_a_rule_caused_a_scan():
+    assert [lane.text for lane in draw(TWO, NOW).lanes] == ["Push", "Feed"]
+    ruled = (*TWO, scan(HOUR, (1, 0, 0, 0, 0), lane=Lane.RULE))
+    assert [(lane.place, lane.text) for lane in draw(ruled, NOW).lanes] == [(260, "Push"), (278, "Feed"), (296, "Rule")]
