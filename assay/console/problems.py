@@ -13,7 +13,7 @@ from assay.scanning import model
 
 PACKAGES_SHOWN = 3
 PATHS_SHOWN = 2
-SUMMARY_LENGTH_MAX = 120
+SUMMARY_LENGTH_MAX = 100
 FILTERS = ("q", "severity", "fix")
 
 T = TypeVar("T")
