@@ -118,13 +118,12 @@ class Cluster:
             raise Failed("the manifests lack the authority or the hooks")
         context = ssl.create_default_context(cadata=base64.b64decode(bundle[1]).decode())
         self._urls = {phase: url for url, phase in hooks.items()}
-        self._client = httpx.Client(verify=context, timeout=30)
+        self._trusted = context
         self._token = token
 
     def ask(self, phase: str, image: str) -> dict[str, Any]:
         """The response to "may a pod with this image run": `allowed`, and a patch or a status."""
-        headers = {"authorization": f"Bearer {self._token}"}
-        reply = self._client.post(self._urls[phase], json=_review(image), headers=headers, params={"timeout": "10s"})
+        reply = self._post(phase, image, {"authorization": f"Bearer {self._token}"})
         if reply.status_code != 200:
             raise Failed(f"admission answered {reply.status_code}: {reply.text[:300]}")
         response: dict[str, Any] = reply.json()["response"]
@@ -132,7 +131,12 @@ class Cluster:
 
     def ask_as_nobody(self, image: str) -> int:
         """The HTTP status that a caller without a credential gets."""
-        return self._client.post(self._urls["mutate"], json=_review(image)).status_code
+        return self._post("mutate", image, {}).status_code
+
+    def _post(self, phase: str, image: str, headers: dict[str, str]) -> httpx.Response:
+        return httpx.post(
+            self._urls[phase], json=_review(image), headers=headers, params={"timeout": "10s"}, verify=self._trusted
+        )
 
 
 def pinned_image(response: dict[str, Any]) -> str:
