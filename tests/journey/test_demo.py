@@ -30,9 +30,9 @@ def mirrors(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip(f"SKIPPED FOR WANT OF A PACKAGE MIRROR: {getattr(fault, 'stderr', fault)}")
 
 
-def demo(folder: Path, *words: str) -> list[str]:
+def demo(folder: Path, *words: str, feed: str = NO_FEED) -> list[str]:
     ports = ["--port", str(free_port()), "--admission-port", str(free_port())]
-    return [sys.executable, "-m", "scripts.demo", "--folder", str(folder), "--feed", NO_FEED, *ports, *words]
+    return [sys.executable, "-m", "scripts.demo", "--folder", str(folder), "--feed", feed, *ports, *words]
 
 
 def runs_below(folder: Path) -> list[int]:
@@ -65,6 +65,19 @@ def test_the_demo_plays_its_whole_story_and_leaves_no_server_behind(tmp_path: Pa
     ):
         assert text in ended.stdout
     assert runs_below(folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("ASSAY_TEST_SIZE") != "full", reason="the story again; runs in make test-all")
+@pytest.mark.usefixtures("mirrors")
+def test_the_demo_moves_to_another_feed_when_that_can_be_reached(tmp_path: Path) -> None:
+    reachable = PROJECT / "assay" / "advisories" / "carried" / "later"
+    words = demo(tmp_path / "demo", "--once", feed=str(reachable))
+    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=550)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"the public feed can be reached: {reachable}" in ended.stdout
+    assert "blobs opened while scanning anew: 0" in ended.stdout
+    assert "every step held" in ended.stdout
 
 
 @pytest.mark.usefixtures("mirrors")
