@@ -61,9 +61,13 @@ class Server:
                 [BIN / "assay", "serve"], env=environment, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready():
+        while True:
+            ready = self._is_ready()
+            # Alive after it answered: else it is somebody else's server that answers at this port.
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"the server did not start:\n{self.last_words()}")
+            if ready and f"Uvicorn running on {self.url}" in self._log.read_text(errors="replace"):
+                return
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -208,7 +208,7 @@ def _collected(
         try:
             lists = collector.lists(feed.ecosystems)
             if same_source and not accept_removals:
-                sync.check_removals(known, lists)
+                sync.check_removals(known, lists, collector.unended)
             todo = sync.plan(known, lists, again)
             collector.collect(todo, again)
         except AssayError:

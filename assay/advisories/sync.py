@@ -85,14 +85,18 @@ def plan(known: Mapping[str, Listed], lists: Lists, again: Collection[str]) -> P
     return Plan(fetched, listed_wanted, tuple(sorted(known.keys() - target.keys())))
 
 
-def check_removals(known: Mapping[str, Listed], lists: Lists) -> None:
-    """Errors: Unavailable when so much of a list has vanished that it was probably cut off."""
+def check_removals(known: Mapping[str, Listed], lists: Lists, unended: Collection[str] = ()) -> None:
+    """Errors: Unavailable when so much of a list has vanished that it was probably cut off.
+
+    A list that is suddenly empty, or whose last line does not end (`unended`), takes nothing away.
+    """
     for ecosystem, dates in lists.items():
         if dates is None:
             continue
         before = {name for name, listed in known.items() if ecosystem in listed}
         gone = len(before - dates.keys())
-        if gone > max(REMOVED_SUSPICIOUS, len(before) * REMOVED_SHARE_MAX):
+        is_cut = (not dates and gone > 1) or (ecosystem in unended and gone > 0)
+        if is_cut or gone > max(REMOVED_SUSPICIOUS, len(before) * REMOVED_SHARE_MAX):
             raise Unavailable(
                 f"The list of {ecosystem} lacks {gone} of the {len(before)} ids it had; it was probably cut off.",
                 advice="Nothing was changed. If the publisher did remove them, refresh once with removals accepted.",
@@ -167,6 +171,8 @@ class Collector:
         self.records: list[tuple[str, Archive | bytes]] = []
         self.unread: list[Refusal] = []
         self.archives: list[Archive] = []
+        #: Ecosystems whose list does not end with a line's end.
+        self.unended: set[str] = set()
 
     def lists(self, ecosystems: Collection[str]) -> Lists:
         """The list of each ecosystem; None for one that has not changed since its validator was noted."""
@@ -199,7 +205,10 @@ class Collector:
                 advice="Check the feed's address, and that its ecosystems.txt names this ecosystem.",
             )
         with found.file as file:
-            return parse_list(file.read(), path)
+            content = file.read()
+        if not content.endswith(b"\n"):
+            self.unended.add(ecosystem)
+        return parse_list(content, path)
 
     def _loose(self, ecosystem: str, names: Collection[str], listed: Mapping[str, Listed]) -> tuple[str, ...]:
         """Fetch few records one by one; the names of those that must come from the archive."""

@@ -21,7 +21,10 @@ _STANDINGS = {
 
 
 def _standing(status: dict[str, Any]) -> str:
-    return _STANDINGS[status["standing"]]
+    """How the image stands; a scan that did not see all of it is never shown as a clean one."""
+    scan = status["latestScan"]
+    seen = "" if scan is None or scan["state"] == "complete" else f" ({scan['state']})"
+    return _STANDINGS[status["standing"]] + seen
 
 
 _LIST: show.Columns = {

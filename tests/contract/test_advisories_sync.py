@@ -61,6 +61,19 @@ def test_ids_that_vanished_are_removed_and_revisions_have_no_gaps(store: Store, 
     assert names(store) == {"A", "B"}
 
 
+@pytest.mark.parametrize("kept_bytes", [0, 30])
+def test_a_list_that_is_empty_or_cut_amid_a_line_takes_nothing_away(
+    store: Store, tmp_path: Path, kept_bytes: int
+) -> None:
+    write_bucket(tmp_path, {"PyPI": [record("A"), record("B"), record("C")]})
+    synchronise(store, config(tmp_path))
+    listed = tmp_path / "PyPI" / "modified_id.csv"
+    listed.write_bytes(listed.read_bytes()[:kept_bytes])
+    with pytest.raises(Unavailable):
+        synchronise(store, config(tmp_path))
+    assert names(store) == {"A", "B", "C"}
+
+
 @pytest.mark.parametrize("moved", ["2025-01-01T00:00:00Z", "2027-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
 def test_another_date_in_either_direction_is_a_change(store: Store, tmp_path: Path, moved: str) -> None:
     future = record("FAR", modified="2099-01-01T00:00:00Z")
