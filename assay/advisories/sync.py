@@ -206,7 +206,7 @@ class Collector:
             )
         with found.file as file:
             content = file.read()
-        if not content.endswith(b"\n"):
+        if content and not content.endswith(b"\n"):
             self.unended.add(ecosystem)
         return parse_list(content, path)
 
