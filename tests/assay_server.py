@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from conftest import free_port
+from places import free_port
 
 CARRIED = Path(__file__).parent.parent / "assay" / "advisories" / "carried"
 PASSWORD = "correct horse battery staple"

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,23 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from places import NOON, PARTS, PROJECT, free_port
 
-from assay.clock import Instant, SetClock, Site
+from assay.clock import SetClock, Site
 from assay.secret import Secret
 from assay.storage import Database, Store, migrations
-
-PROJECT = Path(__file__).parent.parent
-PARTS = PROJECT / "tests" / "parts"
-#: 2026-08-01T12:00:00Z: where the tests' clock stands at first.
-NOON = Instant(1_785_585_600_000_000)
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")

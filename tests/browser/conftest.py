@@ -12,9 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from places import PROJECT, free_port
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from tests.conftest import PROJECT, free_port
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from admission_loopback import ROOT, Served, serving
 from admission_pieces import Checkpoint
-from conftest import PROJECT, free_port
+from places import PROJECT, free_port
 
 from assay.admission import authority, clusters, identity
 from assay.admission.manifests import (

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from places import PROJECT
 
 from assay.admission.manifests import (
     Credential,

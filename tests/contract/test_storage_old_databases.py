@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOON
+from places import NOON
 
 from assay.admission import clusters
 from assay.app import App, open_app

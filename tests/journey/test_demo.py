@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, free_port
+from places import PROJECT, free_port
 
 from scripts.demo_image import debian_layer, python_layer
 

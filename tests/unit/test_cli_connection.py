@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import free_port
+from places import free_port
 
 from assay.cli.account import server_address
 from assay.cli.connection import Connection, Profile, load_profile, save_profile
