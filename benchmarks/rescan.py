@@ -254,7 +254,7 @@ def run(store: Store, fleet: Fleet, sample: Mapping[int, frozenset[Component]]) 
     assert isinstance(database, TimedDatabase)
     feeds.configure(store, [feeds.FeedConfig(FEED, "https://feed.invalid", ("PyPI",), 3600)])
     with measured(database) as first:
-        rescan.run(store, change_set(fleet.claims, 1))
+        initial = rescan.run(store, change_set(fleet.claims, 1))
     with measured(database) as delta:
         outcome = rescan.run(store, change_set(fleet.changes(500), 2))
     rescanned = images_scanned(store, outcome.revision)
@@ -273,6 +273,7 @@ def run(store: Store, fleet: Fleet, sample: Mapping[int, frozenset[Component]]) 
         "images_rescanned": rescanned,
         "write_lock_max_ms": max(delta.write_max_ms, small.write_max_ms),
         "first_feed_write_lock_max_ms": first.write_max_ms,
+        "first_feed_rescan_write_lock_max_ms": round(initial.longest_hold_seconds * 1000, 1),
         "small_delta_seconds": small.seconds,
         "small_delta_images_rescanned": images_scanned(store, outcome.revision),
         "full_rematch_seconds": rematch.seconds,
