@@ -87,8 +87,9 @@ def images_scanned(connection: Connection, inventories: Collection[int], rev: in
     """(tenancy, repository, image) of those of these inventories that have a scan as of `rev`."""
     query = (
         select(inventory.c.tenancy, inventory.c.repository, inventory.c.image)
-        .join(scan, and_(scan.c.inventory_id == inventory.c.id, scan.c.rev == rev))
-        .where(inventory.c.id.in_(inventories))
+        .join(scan, scan.c.inventory_id == inventory.c.id)
+        # On the scan's side: PostgreSQL does not carry a list over to the other side of an equation.
+        .where(scan.c.inventory_id.in_(inventories), scan.c.rev == rev)
         .order_by(inventory.c.repository, inventory.c.id)
     )
     return [(tenancy, repository, image) for tenancy, repository, image in connection.execute(query)]
