@@ -24,6 +24,7 @@ from assay.oci import strict_json
 from assay.secret import Secret
 
 BODY_BYTES_MAX = 1 << 20
+NUMBER_DIGITS_MAX = 10
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,32}(?:/[A-Za-z0-9_-]{1,32}){0,2}")
 
 log = getLogger(__name__)
@@ -33,7 +34,8 @@ log = getLogger(__name__)
 class Call:
     """A request, read and checked: who, the path's and the query's parameters, the JSON body.
 
-    `bearer` is the token that came with it, for the operations on sessions themselves.
+    `bearer` is the token that came with it, for the operations on sessions themselves. `host` is the Host header, which
+    names a vault; `pairs` are the query's parameters as they stand, for those that may come more than once.
     """
 
     app: App
@@ -44,6 +46,8 @@ class Call:
     if_match: str | None
     retry_token: str | None
     bearer: Secret | None = None
+    host: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def needed(self, name: str) -> str:
         """A query parameter that must be there. Errors: Refused (MISSING_PARAMETER)."""
@@ -79,15 +83,26 @@ class Call:
             raise Refused(f"{name} is {text[:40]!r}.", advice=f"Use one of: {', '.join(allowed)}.")
         return found
 
+    def choices(self, name: str, allowed: Sequence[str]) -> tuple[str, ...]:
+        """A query parameter that may come more than once, each time out of a few words. Errors: Refused for another."""
+        found = tuple(value.upper() for key, value in self.pairs if key == name)
+        if strange := next((value for value in found if value not in allowed), None):
+            raise Refused(f"{name} is {strange[:40]!r}.", advice=f"Use one of: {', '.join(allowed)}.")
+        return found
+
+    def number(self, name: str) -> int | None:
+        """A whole number in the query, or None. Errors: Refused."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX):
+            raise Refused(f"{name} is {text[:20]!r}.", advice="Use a whole number.")
+        return int(text)
+
     @property
     def limit(self) -> int | None:
         """The page size asked for."""
-        text = self.query.get("limit")
-        if text is None:
-            return None
-        if not text.isdecimal():
-            raise Refused(f"limit is {text[:20]!r}.", advice="Use a whole number.")
-        return int(text)
+        return self.number("limit")
 
     @property
     def page(self) -> str | None:
@@ -113,12 +128,16 @@ Authenticate = Callable[[App, Request, bytes], Actor]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One operation of the API: `name` is the operation's name in the permission table's sense."""
+    """One operation of the API: `name` is the operation's name in the permission table's sense.
+
+    The body of an `is_opaque` operation is whatever the caller sends; it is not read as JSON.
+    """
 
     method: str
     path: str
     name: str
     run: Operation
+    is_opaque: bool = False
 
 
 def starlette_routes(app: App, rows: tuple[Row, ...], authenticate: Authenticate) -> list[Route]:
@@ -151,10 +170,12 @@ def _run(app: App, row: Row, authenticate: Authenticate, request: Request, body:
         actor=Actor(actor.principal, actor.tenancy, actor.address, request_id),
         path=request.path_params,
         query=dict(request.query_params),
-        body=_object(body),
+        body={} if row.is_opaque else _object(body),
         if_match=request.headers.get("if-match"),
         retry_token=request.headers.get("opc-retry-token"),
         bearer=bearer_of(request),
+        host=request.headers.get("host", ""),
+        pairs=tuple(request.query_params.multi_items()),
     )
     return row.run(call)
 
