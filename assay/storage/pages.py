@@ -10,9 +10,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from sqlalchemy import Column, Connection, Label, Row, Select, tuple_
 
 from assay.errors import Reason, Refused
 from assay.secret import Secret
@@ -31,6 +32,41 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much of an ordered list is wanted: direction, page size (None: 50), the token of a later page ("": none)."""
+
+    descending: bool = False
+    limit: int | None = None
+    page: str = ""
+
+
+def select_page(
+    connection: Connection,
+    page_key: Secret,
+    query: Select[Any],
+    order: Sequence[Column[Any] | Label[Any]],
+    window: Window,
+) -> Page[Row[Any]]:
+    """One page of `query` in the order of `order`: columns of its result, never null, that together never repeat.
+
+    The token is bound to the query's text and parameters. Errors: Refused (PAGE_TOKEN, MALFORMED for the limit).
+    """
+    parameters = sorted((name, str(value)) for name, value in query.compile().params.items())
+    asked = (query, parameters, [column.name for column in order], window.descending)
+    rows_wanted = page_rows(window.limit)
+    place = tuple_(*order)
+    if window.page:
+        last = decode_page(page_key, asked, window.page)
+        query = query.where(place < last if window.descending else place > last)
+    ordered = query.order_by(*(column.desc() if window.descending else column.asc() for column in order))
+    rows = connection.execute(ordered.limit(rows_wanted + 1)).all()
+    shown = tuple(rows[:rows_wanted])
+    if len(rows) <= rows_wanted:
+        return Page(shown)
+    return Page(shown, encode_page(page_key, asked, tuple(getattr(shown[-1], column.name) for column in order)))
 
 
 def encode_page(page_key: Secret, query: Sequence[object], key: Key) -> str:
