@@ -1,9 +1,10 @@
 """IAM: who may. Principals, credentials, policies, and `perform`, the one way in for every change.
 
 `identity` and `credentials` hold the verbs of this room, by module: `identity.users`, `credentials.sessions`, …
+`work_requests` is what a verb opens, and clients poll, for the operations that OCI answers with one.
 """
 
-from assay.iam import credentials, identity
+from assay.iam import credentials, identity, work_requests
 from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, permitted
@@ -20,4 +21,5 @@ __all__ = [
     "identity",
     "perform",
     "permitted",
+    "work_requests",
 ]

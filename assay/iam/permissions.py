@@ -171,6 +171,11 @@ def _running() -> list[Operation]:
             "cluster-work-requests", "Cluster", "CLUSTER_WORK_REQUEST_INSPECT", "CLUSTER_WORK_REQUEST_READ"
         ),
         *_rows(
+            "cluster-work-requests",
+            {"CLUSTER_WORK_REQUEST_DELETE": "CancelClusterWorkRequest"},
+            {"CancelClusterWorkRequest": "DeleteWorkRequest"},
+        ),
+        *_rows(
             "fn-app",
             {
                 "FN_APP_LIST": "ListApplications",
@@ -181,6 +186,11 @@ def _running() -> list[Operation]:
             },
         ),
         *_work_requests("fn-app", "Functions", "FN_APP_LIST", "FN_APP_READ"),
+        *_rows(
+            "fn-app",
+            {"FN_APP_UPDATE": "CancelFunctionsWorkRequest"},
+            {"CancelFunctionsWorkRequest": "CancelWorkRequest"},
+        ),
         *_rows(
             "fn-function",
             {
@@ -201,7 +211,7 @@ def _identity() -> list[Operation]:
             "compartments",
             {
                 "COMPARTMENT_INSPECT": "ListCompartments GetCompartment ListAvailabilityDomains ListFaultDomains",
-                "COMPARTMENT_READ": "GetWorkRequest ListWorkRequests",
+                "COMPARTMENT_READ": "GetWorkRequest ListWorkRequests ListWorkRequestErrors ListWorkRequestLogs",
                 "COMPARTMENT_CREATE": "CreateCompartment",
                 "COMPARTMENT_UPDATE": "UpdateCompartment",
                 "COMPARTMENT_DELETE": "DeleteCompartment",

@@ -60,6 +60,7 @@ PARTS = {
     "inventory_layer": "inventory_id",
     "late": "inventory_id",
     "scan_target_repository": "target",
+    "work_request_entry": "work_request",
 }
 
 
