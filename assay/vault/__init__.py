@@ -1,14 +1,15 @@
 """Vault: keys that never leave. Key shapes and states, software sealing, crypto operations."""
 
-from assay.vault import crypto, deletion, keys, resources, root, shapes, vaults
-from assay.vault.crypto import Custody, Message, UsageGate
+from assay.vault import absent, changes, crypto, deletion, keys, resources, root, shapes, vaults
+from assay.vault.crypto import Custody, Message
 from assay.vault.shapes import SigningAlgorithm
 
 __all__ = [
     "Custody",
     "Message",
     "SigningAlgorithm",
-    "UsageGate",
+    "absent",
+    "changes",
     "crypto",
     "deletion",
     "keys",

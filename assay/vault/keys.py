@@ -16,7 +16,7 @@ from assay.storage.pages import Page
 from assay.vault import vaults
 from assay.vault.records import keys as records
 from assay.vault.records import vaults as vault_records
-from assay.vault.resources import Key, KeyDetails, KeyVersion, Listing
+from assay.vault.resources import Key, KeyDetails, KeyFilter, KeyVersion, Listing
 from assay.vault.sealing import KeyBinding, RootKey, SealedKey, generate_sealed
 from assay.vault.shapes import KeyState, require_key_move
 
@@ -121,13 +121,21 @@ def get_key(store: Store, actor: Actor, key: str) -> Key:
         return found
 
 
-def list_keys(store: Store, actor: Actor, compartment: str, vault: str, listing: Listing | None = None) -> Page[Key]:
+def list_keys(
+    store: Store,
+    actor: Actor,
+    compartment: str,
+    vault: str,
+    listing: Listing | None = None,
+    narrow: KeyFilter | None = None,
+) -> Page[Key]:
     """A page of a vault's keys that lie in a compartment. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
+    listing, narrow = listing or Listing(), narrow or KeyFilter()
     with store.database.read() as connection:
         target = Target(compartment=compartment, variables={"target.vault.id": vault})
         authorize(connection, actor, "ListKeys", target, now=store.clock.now())
         vault_records.get(connection, actor.tenancy, vault)
-        return records.listed_keys(store, connection, actor.tenancy, compartment, vault, listing or Listing())
+        return records.listed_keys(store, connection, actor.tenancy, compartment, vault, listing, narrow)
 
 
 def enable_key(

@@ -99,6 +99,49 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Relabeling:
+    """What people say of a vault or key: its name and tags. None leaves it as it is."""
+
+    display_name: str | None = None
+    freeform_tags: Mapping[str, str] | None = None
+    defined_tags: Mapping[str, Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.display_name is not None:
+            require_display_name(self.display_name)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns that change."""
+        every = {
+            "display_name": self.display_name,
+            "freeform_tags": self.freeform_tags,
+            "defined_tags": self.defined_tags,
+        }
+        return {name: value for name, value in every.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class VaultUsage:
+    """How many keys and key versions of a vault are not deleted, in whatever compartments, by protection mode."""
+
+    hsm_keys: int
+    hsm_key_versions: int
+    software_keys: int
+    software_key_versions: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys of a vault: words of the wire, also those that no key here has. Empty (0 for the length): all."""
+
+    protection_mode: str = ""
+    algorithm: str = ""
+    length: int = 0
+    curve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyVersion:
     """One version of a key, with its public half as PEM text."""
 

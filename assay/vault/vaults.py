@@ -14,7 +14,7 @@ from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault.records import keys as key_records
 from assay.vault.records import vaults as records
-from assay.vault.resources import Listing, Vault, VaultDetails
+from assay.vault.resources import Listing, Vault, VaultDetails, VaultUsage
 from assay.vault.shapes import KeyState, VaultState, deletion_time, require_vault_move
 
 _EXTENSION_LETTERS = string.ascii_lowercase + string.digits
@@ -86,6 +86,14 @@ def list_vaults(store: Store, actor: Actor, compartment: str, listing: Listing |
         return records.listed(store, connection, actor.tenancy, compartment, listing or Listing())
 
 
+def get_vault_usage(store: Store, actor: Actor, vault: str) -> VaultUsage:
+    """How many keys the vault holds. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        found = records.get(connection, actor.tenancy, vault)
+        authorize(connection, actor, "GetVaultUsage", target_of(found), now=store.clock.now())
+        return key_records.usage(connection, vault)
+
+
 def find_by_extension(store: Store, extension: str) -> Vault | None:
     """The vault that a door's host name or path prefix names. Says nothing to a caller: verbs check for themselves."""
     with store.database.read() as connection:
@@ -112,7 +120,7 @@ def schedule_vault_deletion(
         records.set_state(act.connection, vault, VaultState.PENDING_DELETION, act.now, at)
         _announce_keys(act, found, KeyState.PENDING_DELETION)
 
-    return _changed(store, actor, "ScheduleVaultDeletion", vault, change, if_match, retry_token, time_of_deletion)
+    return changed_vault(store, actor, "ScheduleVaultDeletion", vault, change, if_match, retry_token, time_of_deletion)
 
 
 def cancel_vault_deletion(
@@ -125,10 +133,10 @@ def cancel_vault_deletion(
         records.set_state(act.connection, vault, VaultState.ACTIVE, act.now, None)
         _announce_keys(act, found, None)
 
-    return _changed(store, actor, "CancelVaultDeletion", vault, change, if_match, retry_token, None)
+    return changed_vault(store, actor, "CancelVaultDeletion", vault, change, if_match, retry_token, None)
 
 
-def _changed(
+def changed_vault(
     store: Store,
     actor: Actor,
     operation: str,
@@ -138,6 +146,8 @@ def _changed(
     retry_token: str | None,
     request: object,
 ) -> Vault:
+    """Perform a change of one vault, locked meanwhile; the vault as it is then."""
+
     def locate(connection: Connection) -> Target:
         return target_of(records.get(connection, actor.tenancy, vault, lock=True))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, distinct, func, select, update
 
 from assay.clock import Instant
 from assay.errors import not_found
@@ -11,7 +11,7 @@ from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault.records import rows
 from assay.vault.records.tables import key_version, master_key, vault
-from assay.vault.resources import Key, KeyDetails, KeyVersion, Listing
+from assay.vault.resources import Key, KeyDetails, KeyFilter, KeyVersion, Listing, Relabeling, VaultUsage
 from assay.vault.sealing import FORMAT_VERSION, KeyBinding, SealedKey
 from assay.vault.shapes import Curve, KeyAlgorithm, KeyShape, KeyState, ProtectionMode, VaultState
 
@@ -69,11 +69,26 @@ def get_version(connection: Connection, tenancy: str, key: str, ocid: str, *, lo
 
 
 def listed_keys(
-    store: Store, connection: Connection, tenancy: str, compartment: str, vault_ocid: str, listing: Listing
+    store: Store,
+    connection: Connection,
+    tenancy: str,
+    compartment: str,
+    vault_ocid: str,
+    listing: Listing,
+    narrow: KeyFilter,
 ) -> Page[Key]:
-    """A page of a vault's keys that lie in a compartment."""
+    """A page of those of a vault's keys that lie in a compartment and that the filter lets through."""
+    wanted = {
+        "protection_mode": narrow.protection_mode,
+        "algorithm": narrow.algorithm,
+        "length_bytes": narrow.length,
+        "curve": narrow.curve,
+    }
     query = select(master_key).where(
-        master_key.c.tenancy == tenancy, master_key.c.compartment == compartment, master_key.c.vault == vault_ocid
+        master_key.c.tenancy == tenancy,
+        master_key.c.compartment == compartment,
+        master_key.c.vault == vault_ocid,
+        *(master_key.c[column] == value for column, value in wanted.items() if value),
     )
     found = rows.page(store, connection, master_key, query, listing)
     return Page(tuple(map(_key, found.items)), found.next_page)
@@ -90,6 +105,38 @@ def keys_of(connection: Connection, vault_ocid: str) -> tuple[Key, ...]:
     """All keys of a vault."""
     query = select(master_key).where(master_key.c.vault == vault_ocid).order_by(master_key.c.ocid)
     return tuple(map(_key, connection.execute(query)))
+
+
+def usage(connection: Connection, vault_ocid: str) -> VaultUsage:
+    """How many keys and versions of a vault are not deleted."""
+    counted = (
+        select(
+            master_key.c.protection_mode,
+            func.count(distinct(master_key.c.ocid)).label("keys"),
+            func.count(key_version.c.ocid).label("versions"),
+        )
+        .outerjoin(
+            key_version,
+            and_(key_version.c.key == master_key.c.ocid, key_version.c.lifecycle_state != KeyState.DELETED),
+        )
+        .where(master_key.c.vault == vault_ocid, master_key.c.lifecycle_state != KeyState.DELETED)
+        .group_by(master_key.c.protection_mode)
+    )
+    found = {row.protection_mode: (row.keys, row.versions) for row in connection.execute(counted)}
+    hsm, software = (found.get(mode, (0, 0)) for mode in (ProtectionMode.HSM, ProtectionMode.SOFTWARE))
+    return VaultUsage(*hsm, *software)
+
+
+def relabel(connection: Connection, key: str, wanted: Relabeling, now: Instant) -> None:
+    """Change a key's name and tags."""
+    rows.change(connection, master_key, key, now, **wanted.columns)
+
+
+def move(connection: Connection, key: str, compartment: str, now: Instant) -> None:
+    """Put a key with all its versions into another compartment."""
+    rows.change(connection, master_key, key, now, compartment=compartment)
+    versions = update(key_version).where(key_version.c.key == key)
+    connection.execute(versions.values(compartment=compartment, time_updated=now))
 
 
 def set_current(connection: Connection, key: str, version: str, now: Instant) -> None:

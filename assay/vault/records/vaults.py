@@ -9,7 +9,7 @@ from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault.records import rows
 from assay.vault.records.tables import vault
-from assay.vault.resources import Listing, Vault, VaultDetails
+from assay.vault.resources import Listing, Relabeling, Vault, VaultDetails
 from assay.vault.shapes import VaultState, VaultType
 
 
@@ -46,6 +46,16 @@ def listed(store: Store, connection: Connection, tenancy: str, compartment: str,
     query = select(vault).where(vault.c.tenancy == tenancy, vault.c.compartment == compartment)
     found = rows.page(store, connection, vault, query, listing)
     return Page(tuple(map(_value, found.items)), found.next_page)
+
+
+def relabel(connection: Connection, ocid: str, wanted: Relabeling, now: Instant) -> None:
+    """Change a vault's name and tags."""
+    rows.change(connection, vault, ocid, now, **wanted.columns)
+
+
+def move(connection: Connection, ocid: str, compartment: str, now: Instant) -> None:
+    """Put a vault into another compartment; its keys stay where they are."""
+    rows.change(connection, vault, ocid, now, compartment=compartment)
 
 
 def set_state(
