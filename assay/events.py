@@ -143,6 +143,12 @@ class PolicyChanged(Fact, frozen=True, kw_only=True):
     policy: str
 
 
+class CompartmentMoved(Fact, frozen=True, kw_only=True):
+    """A compartment, with all that lies in it, was put into another parent: what reaches into it may have changed."""
+
+    compartment: str
+
+
 class ClusterPolicyChanged(Fact, frozen=True, kw_only=True):
     """The image verification policy of a cluster changed."""
 

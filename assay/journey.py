@@ -12,6 +12,7 @@ from assay.advisories import feeds
 from assay.advisories.feeds import FeedState
 from assay.events import (
     ArtifactPushed,
+    CompartmentMoved,
     Fact,
     FeedAdvanced,
     ImageDeleted,
@@ -81,6 +82,10 @@ def listeners(
         waiting.repository_changed(store, fact)
         scan(fact, delivery)
 
+    def compartment_moved(fact: CompartmentMoved, delivery: int) -> None:
+        waiting.compartment_moved(store, fact)
+        scan_all(fact, delivery)
+
     def signatures_follow(fact: RepositoryMoved, _: int) -> None:
         publish.follow_repository(store, fact)
 
@@ -97,6 +102,7 @@ def listeners(
         ImageTakenIn: [_hearing(image_went)],
         RepositoryMoved: [_hearing(repository_changed), _hearing(signatures_follow)],
         RepositoryDeleted: [_hearing(repository_changed)],
+        CompartmentMoved: [_hearing(compartment_moved)],
         ScannerAdded: [_hearing(scan)],
         # A statement may have let the scanning service in; the first feed revision lets every scan begin.
         PolicyChanged: [_hearing(scan_all)],

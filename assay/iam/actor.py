@@ -10,18 +10,28 @@ class PrincipalKind(StrEnum):
     USER = "user"
     SERVICE = "service"
     CLUSTER = "cluster"
+    APPLICATION = "fnapp"
+    FUNCTION = "fnfunc"
     ANONYMOUS = "anonymous"
     #: The server itself at first start and in upkeep: never a caller from outside.
     INSTALLATION = "installation"
 
 
+#: Principals that are resources themselves: dynamic groups speak of them.
+RESOURCES = frozenset({PrincipalKind.CLUSTER, PrincipalKind.APPLICATION, PrincipalKind.FUNCTION})
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. `ocid` is empty for services and anonymous callers; `name` is what statements and people use."""
+    """Who acts. `ocid` is empty for services and anonymous callers; `name` is what statements and people use.
+
+    `repository` is the name of the repository of a function's image, for conditions on it.
+    """
 
     kind: PrincipalKind
     name: str
     ocid: str = ""
+    repository: str = ""
 
 
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, "anonymous")

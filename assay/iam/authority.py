@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from assay.errors import Corrupt, Refused
-from assay.iam.actor import Actor, PrincipalKind
-from assay.iam.evaluate import BoundStatement, Caller, Outcome, allows, permissions_of
+from assay.iam.actor import RESOURCES, Actor, PrincipalKind
+from assay.iam.circumstances import looked_up
+from assay.iam.evaluate import ANYBODY, BoundStatement, Caller, Outcome, allows, holds, permissions_of
+from assay.iam.matching_rules import parse_rule, variables_of_resource
 from assay.iam.permissions import OPERATIONS
 from assay.iam.records import authority as records
+from assay.iam.records import named, owned
 from assay.iam.resource_types import ALL_RESOURCES, TYPE_OF_PERMISSION
+from assay.iam.resources import DynamicGroup
 from assay.iam.statements import parse
 from assay.iam.syntax import Statement, SubjectKind
+from assay.iam.variables import Variables, id_variables
 
 EVERY_TYPE = "*"
 
@@ -44,34 +49,50 @@ def outcome(
     compartment: str,
     variables: Mapping[str, str],
     *,
+    resource: str = "",
     now: int,
 ) -> Outcome:
     """What the statements in force say of `actor` doing `operation` on a target in `compartment`.
 
-    `now` in microseconds. Errors: KeyError for an operation that has no row in the table (a fault of the program).
+    `resource` is the target's OCID, if it has one; `now` in microseconds. Errors: KeyError for an operation that has no
+    row in the table (a fault of the program).
     """
     row = OPERATIONS[operation]
     place = records.place_of(connection, actor.tenancy, compartment)
     caller = caller_of(connection, actor, place.region)
-    return allows(
-        statements_for(connection, actor.tenancy, caller, row.permissions),
-        caller,
-        row,
-        place.path,
-        {**variables, "target.compartment.name": place.name},
-        now=now,
-    )
+    statements = statements_for(connection, actor.tenancy, caller, row.permissions)
+    wanted = frozenset().union(*(each.variables for each in statements))
+    known: Variables = {
+        **id_variables(resource),
+        **variables,
+        "target.compartment.name": place.name,
+        **looked_up(connection, actor, caller, resource, compartment, wanted),
+    }
+    return allows(statements, caller, row, place.path, known, now=now)
 
 
 def caller_of(connection: Connection, actor: Actor, region: str = "") -> Caller:
     """Whom statements are matched against. A user who is no longer active is nobody: anonymous, in no group."""
     principal = actor.principal
+    if principal.kind in RESOURCES:
+        groups = _dynamic_groups(connection, actor)
+        return Caller(principal.kind, principal.name, principal.ocid, groups, region, principal.repository)
     if principal.kind is not PrincipalKind.USER:
         return Caller(principal.kind, principal.name, principal.ocid, region=region)
-    groups = records.groups_of(connection, actor.tenancy, principal.ocid)
-    if groups is None:
+    found = records.groups_of(connection, actor.tenancy, principal.ocid)
+    if found is None:
         return Caller(PrincipalKind.ANONYMOUS, principal.name, region=region)
-    return Caller(principal.kind, principal.name, principal.ocid, groups, region)
+    return Caller(principal.kind, principal.name, principal.ocid, found, region)
+
+
+def _dynamic_groups(connection: Connection, actor: Actor) -> frozenset[str]:
+    """The dynamic groups whose rule is true of the cluster, application or function that acts."""
+    groups = named.every(connection, DynamicGroup, actor.tenancy)
+    row = owned.get(connection, actor.tenancy, actor.principal.ocid) if groups else None
+    if row is None:
+        return frozenset()
+    told = variables_of_resource(actor.principal.kind, actor.principal.ocid, row.compartment, row.defined_tags)
+    return frozenset(group.ocid for group in groups if holds(parse_rule(group.matching_rule), told))
 
 
 def statements_for(
@@ -108,8 +129,9 @@ def _bound(row: records.StoredStatement) -> BoundStatement:
 def _keys_of_caller(caller: Caller) -> set[str]:
     if caller.kind is PrincipalKind.SERVICE:
         return {f"{SubjectKind.SERVICE}/{caller.name}"}
-    if caller.kind in (PrincipalKind.USER, PrincipalKind.CLUSTER):
-        return {SubjectKind.ANY_USER.value, *(f"{SubjectKind.GROUP}/{group}" for group in caller.groups)}
+    if caller.kind in ANYBODY:
+        kind = SubjectKind.GROUP if caller.kind is PrincipalKind.USER else SubjectKind.DYNAMIC_GROUP
+        return {SubjectKind.ANY_USER.value, *(f"{kind}/{group}" for group in caller.groups)}
     return set()
 
 

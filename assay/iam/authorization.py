@@ -29,7 +29,9 @@ class Target:
 
 def outcome_of(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> Outcome:
     """What the statements say of it, with those that decided. `now` in microseconds, for conditions on the time."""
-    return authority.outcome(connection, actor, operation, target.compartment, target.variables, now=now)
+    return authority.outcome(
+        connection, actor, operation, target.compartment, target.variables, resource=target.resource, now=now
+    )
 
 
 def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:

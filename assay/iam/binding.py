@@ -5,7 +5,7 @@ not brought the statement's power with it. A name that isn't there is refused li
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from assay.iam.syntax import Location, Named, Statement, Subject, SubjectKind
@@ -30,19 +30,25 @@ class Directory:
 
     groups: Mapping[str, str]
     compartments: tuple[Node, ...]
+    dynamic_groups: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
         """Compartments by OCID."""
         return {node.ocid: node for node in self.compartments}
 
-    @cached_property
-    def _group_ids(self) -> Mapping[str, str]:
-        return {name.lower(): ocid for name, ocid in self.groups.items()}
+    def of_kind(self, kind: SubjectKind) -> Mapping[str, str]:
+        """Name → OCID of the groups, or of the dynamic groups."""
+        return self.dynamic_groups if kind is SubjectKind.DYNAMIC_GROUP else self.groups
 
-    def group(self, name: str) -> str:
-        """The OCID of a group by name, letters of either case alike; empty when there is none."""
-        return self._group_ids.get(name.lower(), "")
+    @cached_property
+    def _ids(self) -> Mapping[tuple[SubjectKind, str], str]:
+        kinds = (SubjectKind.GROUP, SubjectKind.DYNAMIC_GROUP)
+        return {(kind, name.lower()): ocid for kind in kinds for name, ocid in self.of_kind(kind).items()}
+
+    def group(self, kind: SubjectKind, name: str) -> str:
+        """The OCID of a group or dynamic group by name, letters of either case alike; empty when there is none."""
+        return self._ids.get((kind, name.lower()), "")
 
     def child(self, parent: str, name: str) -> str:
         """The OCID of a compartment in `parent` by name; empty when there is none."""
@@ -81,19 +87,18 @@ def bind(statement: Statement, text: str, attached: str, directory: Directory) -
 
 
 def _subject(subject: Subject, text: str, directory: Directory) -> Subject | Fault:
-    if subject.kind is SubjectKind.DYNAMIC_GROUP:
-        return _fault(text, subject.kind.value, "there are no dynamic groups here", "group, service or any-user")
-    if subject.kind is not SubjectKind.GROUP:
+    if subject.kind not in (SubjectKind.GROUP, SubjectKind.DYNAMIC_GROUP):
         return subject
+    groups, what = directory.of_kind(subject.kind), subject.kind.value.replace("-", " ")
     bound = []
     for named in subject.names:
         if named.domain and named.domain.lower() != DOMAIN:
             problem = f"'{named.domain}' is not an identity domain"
             return _fault(text, named.domain, problem, "the domain 'Default', or no domain", "Default")
-        ocid = named.ocid if named.ocid in directory.groups.values() else directory.group(named.name)
+        ocid = named.ocid if named.ocid in groups.values() else directory.group(subject.kind, named.name)
         if not ocid:
             word = named.ocid or named.name
-            return _fault(text, word, f"there is no group '{word}'", "a group", nearest(word, directory.groups))
+            return _fault(text, word, f"there is no {what} '{word}'", f"a {what}", nearest(word, groups))
         bound.append(Named(ocid=ocid))
     return Subject(subject.kind, tuple(bound))
 

@@ -5,16 +5,16 @@ permission if it names the caller, reaches the compartment, holds the permission
 Comparisons ignore case, as OCI's do. A variable that the request doesn't have makes its comparison false, also `!=`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from assay.clock import Instant, rfc3339
 from assay.errors import Refused
-from assay.iam.actor import PrincipalKind
+from assay.iam.actor import RESOURCES, PrincipalKind
 from assay.iam.permissions import Operation
+from assay.iam.reader import timestamp
 from assay.iam.resource_types import TYPE_OF_PERMISSION, Verb, granted, least_verb
-from assay.iam.statements import timestamp
 from assay.iam.syntax import (
     Combination,
     Comparison,
@@ -26,7 +26,10 @@ from assay.iam.syntax import (
     Value,
     ValueKind,
 )
-from assay.iam.variables import UTC_TIMESTAMP
+from assay.iam.variables import UTC_TIMESTAMP, Variables
+
+#: Principals whom `any-user` names. Services are let in by name alone: a broad statement never switches one on unseen.
+ANYBODY = frozenset({PrincipalKind.USER, *RESOURCES})
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class BoundStatement:
         """What it grants where its condition is true."""
         return permissions_of(self.statement.grant)
 
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """What its condition asks for."""
+        return named_variables(self.statement.condition)
+
 
 def permissions_of(grant: Grant) -> frozenset[str]:
     """The permissions that a grant names: by verb, or by name (then only those of its resource type, if it has one)."""
@@ -73,13 +81,14 @@ def permissions_of(grant: Grant) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom statements are matched against. `groups` holds the OCIDs of the groups of an active user."""
+    """Whom statements are matched against. `groups` holds OCIDs: of a user's groups, of a resource's dynamic groups."""
 
     kind: PrincipalKind
     name: str
     ocid: str = ""
     groups: frozenset[str] = frozenset()
     region: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ def allows(
     caller: Caller,
     operation: Operation,
     compartment_path: tuple[str, ...],
-    variables: Mapping[str, str],
+    variables: Variables,
     *,
     now: int,
 ) -> Outcome:
@@ -134,7 +143,7 @@ def allows(
     return Outcome(operation.permissions, tuple(mine[place] for place in sorted(deciding)), frozenset(missing))
 
 
-def holds(condition: Condition | None, variables: Mapping[str, str]) -> bool:
+def holds(condition: Condition | None, variables: Variables) -> bool:
     """Whether a condition is true of these variables; no condition is always true."""
     if condition is None:
         return True
@@ -144,12 +153,27 @@ def holds(condition: Condition | None, variables: Mapping[str, str]) -> bool:
     return _compares(condition, variables)
 
 
-def _compares(comparison: Comparison, variables: Mapping[str, str]) -> bool:
-    actual = variables.get(comparison.variable)
-    if actual is None:
+def named_variables(condition: Condition | None) -> frozenset[str]:
+    """The variables that a condition asks for, on either side."""
+    if condition is None:
+        return frozenset()
+    if isinstance(condition, Combination):
+        return frozenset().union(*map(named_variables, condition.conditions))
+    others = (value.text for value in condition.values if value.kind is ValueKind.VARIABLE)
+    return frozenset({condition.variable, *others})
+
+
+def _values(name: str, variables: Variables) -> tuple[str, ...]:
+    found = variables.get(name, ())
+    return (found,) if isinstance(found, str) else found
+
+
+def _compares(comparison: Comparison, variables: Variables) -> bool:
+    actual = _values(comparison.variable, variables)
+    if not actual:
         return False
     if comparison.operator in (Operator.BEFORE, Operator.AFTER):
-        limit, at = timestamp(comparison.values[0].text), timestamp(actual)
+        limit, at = timestamp(comparison.values[0].text), timestamp(actual[0])
         if limit is None or at is None:
             return False
         return at < limit if comparison.operator is Operator.BEFORE else at > limit
@@ -159,14 +183,14 @@ def _compares(comparison: Comparison, variables: Mapping[str, str]) -> bool:
     return True in results
 
 
-def _equals(actual: str, value: Value, variables: Mapping[str, str]) -> bool | None:
-    """Whether they are equal, letters of either case alike; None when the other side is a variable nobody knows."""
-    if value.kind is ValueKind.VARIABLE:
-        other = variables.get(value.text)
-        return None if other is None else actual.lower() == other.lower()
+def _equals(actual: tuple[str, ...], value: Value, variables: Variables) -> bool | None:
+    """Whether any of `actual` is equal, letters of either case alike; None when the other side is not known."""
     if value.kind is ValueKind.PATTERN:
-        return matches(value.text, actual)
-    return actual.lower() == value.text.lower()
+        return any(matches(value.text, each) for each in actual)
+    others = _values(value.text, variables) if value.kind is ValueKind.VARIABLE else (value.text,)
+    if not others:
+        return None
+    return not {each.lower() for each in actual}.isdisjoint(each.lower() for each in others)
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -195,11 +219,11 @@ def _reaches(bound: BoundStatement, path: tuple[str, ...]) -> bool:
 def _names(statement: Statement, caller: Caller) -> bool:
     subject = statement.subject
     if subject.kind is SubjectKind.ANY_USER:
-        # Services are let in by name alone, so that a broad statement never switches one on unseen.
-        return caller.kind in (PrincipalKind.USER, PrincipalKind.CLUSTER)
+        return caller.kind in ANYBODY
     if subject.kind is SubjectKind.SERVICE:
         return caller.kind is PrincipalKind.SERVICE and any(name.name == caller.name for name in subject.names)
-    return caller.kind is PrincipalKind.USER and any(name.ocid in caller.groups for name in subject.names)
+    kinds = {PrincipalKind.USER} if subject.kind is SubjectKind.GROUP else RESOURCES
+    return caller.kind in kinds and any(name.ocid in caller.groups for name in subject.names)
 
 
 def _request_variables(caller: Caller, operation: Operation, path: tuple[str, ...], now: int) -> dict[str, str]:
@@ -210,6 +234,7 @@ def _request_variables(caller: Caller, operation: Operation, path: tuple[str, ..
         "request.user.id": caller.ocid,
         "request.principal.id": caller.ocid,
         "request.user.name": caller.name if caller.kind is PrincipalKind.USER else "",
+        "request.principal.repo_name": caller.repository,
         "target.compartment.id": path[-1] if path else "",
         UTC_TIMESTAMP: rfc3339(Instant(now)),
     }

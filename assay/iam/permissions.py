@@ -210,7 +210,7 @@ def _identity() -> list[Operation]:
         *_rows(
             "compartments",
             {
-                "COMPARTMENT_INSPECT": "ListCompartments GetCompartment ListAvailabilityDomains ListFaultDomains",
+                "COMPARTMENT_INSPECT": "ListCompartments GetCompartment ListAvailabilityDomains",
                 "COMPARTMENT_READ": "GetWorkRequest ListWorkRequests ListWorkRequestErrors ListWorkRequestLogs",
                 "COMPARTMENT_CREATE": "CreateCompartment",
                 "COMPARTMENT_UPDATE": "UpdateCompartment",
@@ -272,6 +272,15 @@ def _people() -> list[Operation]:
                 "DYNAMIC_GROUP_CREATE": "CreateDynamicGroup",
                 "DYNAMIC_GROUP_UPDATE": "UpdateDynamicGroup",
                 "DYNAMIC_GROUP_DELETE": "DeleteDynamicGroup",
+            },
+        ),
+        *_rows(
+            "network-sources",
+            {
+                "NETWORK_SOURCE_INSPECT": "ListNetworkSources GetNetworkSource",
+                "NETWORK_SOURCE_CREATE": "CreateNetworkSource",
+                "NETWORK_SOURCE_UPDATE": "UpdateNetworkSource",
+                "NETWORK_SOURCE_DELETE": "DeleteNetworkSource",
             },
         ),
     ]

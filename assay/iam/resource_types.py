@@ -113,6 +113,12 @@ RESOURCE_TYPES: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
             "DYNAMIC_GROUP_UPDATE",
             "DYNAMIC_GROUP_CREATE DYNAMIC_GROUP_DELETE",
         ),
+        "network-sources": (
+            "NETWORK_SOURCE_INSPECT",
+            "",
+            "NETWORK_SOURCE_UPDATE",
+            "NETWORK_SOURCE_CREATE NETWORK_SOURCE_DELETE",
+        ),
         "policies": ("POLICY_READ", "", "", "POLICY_CREATE POLICY_UPDATE POLICY_DELETE"),
         "tenancies": ("TENANCY_INSPECT", "", "TENANCY_UPDATE", ""),
         "objectstorage-namespaces": ("", "OBJECTSTORAGE_NAMESPACE_READ", "", "OBJECTSTORAGE_NAMESPACE_UPDATE"),

@@ -177,6 +177,40 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class DynamicGroup:
+    """A group of clusters, applications and functions: all that its matching rule is true of."""
+
+    ocid: str
+    tenancy: str
+    compartment: str
+    name: str
+    description: str
+    matching_rule: str
+    lifecycle_state: State
+    time_created: Instant
+    freeform_tags: dict[str, str]
+    defined_tags: dict[str, dict[str, Any]]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """Addresses with a name, for `request.networkSource.name`. `networks` in CIDR notation."""
+
+    ocid: str
+    tenancy: str
+    compartment: str
+    name: str
+    description: str
+    networks: tuple[str, ...]
+    lifecycle_state: State
+    time_created: Instant
+    freeform_tags: dict[str, str]
+    defined_tags: dict[str, dict[str, Any]]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
     """A user in a group, by OCIDs."""
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from assay.advisories import revisions
 from assay.errors import Corrupt, Refused
-from assay.events import ImagePushed, ImageRestored, RepositoryDeleted, RepositoryMoved
+from assay.events import CompartmentMoved, ImagePushed, ImageRestored, RepositoryDeleted, RepositoryMoved
 from assay.inventory import Composition, LayerReaders
 from assay.inventory.catalog import compose_image
 from assay.oci import Descriptor, Digest, strict_json
 from assay.registry import images, repositories
 from assay.registry.model import Image, LifecycleState, PlatformManifest
-from assay.scanning import coverage, push
+from assay.scanning import coverage, progress, push
 from assay.scanning.catalogue import Catalogue, catalogue, unreadable
-from assay.scanning.model import Cause
+from assay.scanning.model import Cause, Registry
 from assay.scanning.permission import may_scan
 from assay.scanning.records import inventories, requests
 from assay.scanning.records.requests import Request
@@ -44,7 +44,7 @@ def image_went(store: Store, image: str) -> None:
     """An image was deleted or taken in by an index: it waits no more, and its results stay as of now."""
     with store.database.write() as connection:
         store.database.publication_lock(connection, shared=True)
-        requests.done(connection, image)
+        progress.image_done(connection, image, store.clock.now())
         inventories.close_image(connection, image, revisions.published_revision(connection))
 
 
@@ -55,11 +55,19 @@ def repository_changed(store: Store, fact: RepositoryMoved | RepositoryDeleted) 
         was = inventories.watched_by(connection, fact.repository)
         repository = repositories.of_ocid(connection, fact.tenancy, fact.repository)
         if repository is None or repository.lifecycle_state is LifecycleState.DELETED:
+            progress.withdrawn(connection, fact.repository, store.clock.now())
             requests.withdraw(connection, fact.repository)
             inventories.close_repository(connection, fact.repository, revisions.published_revision(connection))
         else:
             scanner = coverage.scanner_of(connection, repository)
             coverage.settle(connection, repository, was, scanner, store.clock.now())
+
+
+def compartment_moved(store: Store, fact: CompartmentMoved) -> None:
+    """A compartment was moved: scanners of compartments may reach other repositories now."""
+    for repository in coverage.in_scope(store, fact.tenancy, [Registry(compartment=fact.compartment)]):
+        moved = RepositoryMoved(tenancy=fact.tenancy, repository=repository.ocid, compartment=repository.compartment)
+        repository_changed(store, moved)
 
 
 def scan_waiting(

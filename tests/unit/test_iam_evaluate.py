@@ -92,7 +92,7 @@ def test_paths_name_compartments_from_where_the_policy_is_attached() -> None:
     [
         ("allow group Opps to read repos in tenancy", ROOT, 13, "Ops"),
         ("allow group Other/Ops to read repos in tenancy", ROOT, 13, "Default"),
-        ("allow dynamic-group Ops to read repos in tenancy", ROOT, 7, ""),
+        ("allow dynamic-group Ops to read repos in tenancy", ROOT, 21, ""),
         (f"allow group id {ocid('group', 'x')} to read repos in tenancy", ROOT, 16, ""),
         ("allow group Ops to read repos in compartment dav", ROOT, 46, "dev"),
         ("allow group Ops to read repos in compartment dev:prod", ROOT, 46, ""),

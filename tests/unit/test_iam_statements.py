@@ -3,13 +3,15 @@
 import pytest
 
 from assay.errors import Refused
-from assay.iam.statements import CONDITION_DEPTH_MAX, check, parse
+from assay.iam.reader import CONDITION_DEPTH_MAX
+from assay.iam.statements import check, parse
 from assay.iam.syntax import Combination, Comparison, Location, Named, Operator, Statement, SubjectKind, ValueKind
 from assay.iam.words import STATEMENT_CHARACTERS_MAX, WORDS_MAX, Fault
 
 CLUSTER = "ocid1.cluster.oc1.iad." + "a" * 60
 GROUP = "ocid1.group.oc1.." + "b" * 60
 COMPARTMENT = "ocid1.compartment.oc1.." + "c" * 60
+TENANCY = "ocid1.tenancy.oc1.." + "t" * 60
 
 #: As written in OCI's documents, and as it is printed back.
 EXAMPLES = {
@@ -156,11 +158,39 @@ def test_a_broken_statement_is_refused_where_it_breaks(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("word", ["Define", "Endorse", "Admit"])
-def test_statements_about_other_tenancies_are_refused_with_a_clear_text(word: str) -> None:
-    with pytest.raises(Refused, match="several tenancies") as caught:
-        parse(f"{word} any-user of tenancy X to {{KEY_READ}} in tenancy")
+#: The forms of oci-api 4.5, "Cross-tenancy".
+CROSS_TENANCY = (
+    f"Define tenancy Other as {TENANCY}",
+    f"Define group Ops as {GROUP}",
+    "Endorse any-user to {KEY_READ, REPOSITORY_READ} in tenancy Other where request.principal.type = 'fnfunc'",
+    "Endorse group Ops to read repos in any-tenancy",
+    "Admit any-user of tenancy Other to {KEY_READ} in tenancy where request.principal.type = 'fnfunc'",
+    "Admit group Ops of tenancy Other to read repos in compartment dev",
+)
+
+
+@pytest.mark.parametrize("text", CROSS_TENANCY)
+def test_statements_about_other_tenancies_are_refused_with_a_clear_text(text: str) -> None:
+    with pytest.raises(Refused, match=r"character 1: .* speaks of several tenancies") as caught:
+        parse(text)
     assert "begins with 'allow'" in caught.value.advice
+
+
+#: Statement → character of the wrong word, the word.
+CROSS_TENANCY_TYPOS = {
+    f"Define tenansy Other as {TENANCY}": (8, "tenansy"),
+    "Endorse any-user to {KEY_READ} in compartment Other": (35, "compartment"),
+    "Admit any-user off tenancy Other to {KEY_READ} in tenancy": (16, "off"),
+    "Admit any-user of tenancy Other to {KEY_REED} in tenancy": (37, "KEY_REED"),
+    f"Define group Ops as {TENANCY}": (21, TENANCY),
+}
+
+
+@pytest.mark.parametrize("text", CROSS_TENANCY_TYPOS)
+def test_a_typo_in_a_statement_about_other_tenancies_is_pointed_at_first(text: str) -> None:
+    found = check(text)
+    assert isinstance(found, Fault)
+    assert (found.position, found.word) == CROSS_TENANCY_TYPOS[text]
 
 
 def test_conditions_nest_to_the_limit_and_no_deeper() -> None:

@@ -4,12 +4,25 @@
 """
 
 from assay.iam import resources
-from assay.iam.identity import compartments, first_start, groups, policies, services, tenancies, trail, users
+from assay.iam.identity import (
+    compartments,
+    dynamic_groups,
+    first_start,
+    groups,
+    network_sources,
+    policies,
+    services,
+    tenancies,
+    trail,
+    users,
+)
 
 __all__ = [
     "compartments",
+    "dynamic_groups",
     "first_start",
     "groups",
+    "network_sources",
     "policies",
     "resources",
     "services",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from assay.errors import Reason, Refused, not_found
-from assay.events import PolicyChanged
+from assay.events import CompartmentMoved, PolicyChanged
 from assay.iam.actor import Actor
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, permitted
@@ -198,6 +198,7 @@ def move(store: Store, actor: Actor, compartment: str, parent: str, *, if_match:
             raise exists("compartment", found.name)
         records.move(act.connection, found, above, act.now)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
+        act.announce(CompartmentMoved(tenancy=actor.tenancy, compartment=compartment))
         return known(records.get(act.connection, actor.tenancy, compartment))
 
     return _perform(store, actor, "MoveCompartment", compartment, change, if_match)

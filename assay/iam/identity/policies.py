@@ -13,10 +13,11 @@ from assay.iam.authority import grants_of
 from assay.iam.authorization import Target, authorize
 from assay.iam.binding import Directory, bind
 from assay.iam.identity.targets import known, of_policy
-from assay.iam.records import compartments, identities, rows
+from assay.iam.records import compartments, identities, named, rows
 from assay.iam.records import policies as records
 from assay.iam.records.authority import StoredStatement
 from assay.iam.resources import (
+    DynamicGroup,
     Listing,
     Policy,
     State,
@@ -186,7 +187,9 @@ def read(statements: Sequence[str]) -> Read:
 
 def bound_to(connection: Connection, tenancy: str, attached: str, statements: Read) -> Read:
     """The statements with OCIDs for names, in a policy attached to `attached`. Errors: Refused, as of `read`."""
-    directory = Directory(identities.group_names(connection, tenancy), compartments.nodes(connection, tenancy))
+    dynamic = {group.name: group.ocid for group in named.every(connection, DynamicGroup, tenancy)}
+    groups = identities.group_names(connection, tenancy)
+    directory = Directory(groups, compartments.nodes(connection, tenancy), dynamic)
     found = []
     for number, (text, statement) in enumerate(statements, 1):
         bound = bind(statement, text, attached, directory)

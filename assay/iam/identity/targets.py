@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from assay.errors import not_found
 from assay.iam.authorization import Target
-from assay.iam.resources import Compartment, Group, Policy, State, User
+from assay.iam.resources import Compartment, DynamicGroup, Group, NetworkSource, Policy, State, User
 
 T = TypeVar("T")
 
@@ -31,6 +31,16 @@ def of_group(group: Group) -> Target:
 def of_user_and_group(user: User, group: Group) -> Target:
     """A user's place in a group: conditions on either hold for it."""
     return Target(group.compartment, "", None, {**of_user(user).variables, **of_group(group).variables})
+
+
+def of_dynamic_group(group: DynamicGroup) -> Target:
+    """A dynamic group; like groups they lie in the tenancy itself."""
+    return Target(group.compartment, group.ocid, group.etag, {"target.dynamicgroup.name": group.name}, group)
+
+
+def of_network_source(source: NetworkSource) -> Target:
+    """A network source; they lie in the tenancy itself."""
+    return Target(source.compartment, source.ocid, source.etag, {"target.networksource.name": source.name}, source)
 
 
 def of_policy(policy: Policy) -> Target:

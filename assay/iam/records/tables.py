@@ -66,6 +66,28 @@ group = Table(
     Column("description", Text, nullable=False),
 )
 
+#: Resources that act, by what they are: `matching_rule` says which are in it.
+dynamic_group = Table(
+    "dynamic_group",
+    metadata,
+    *owned(),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("matching_rule", Text, nullable=False),
+)
+
+#: Addresses from which requests come, by name; `networks` in CIDR notation.
+network_source = Table(
+    "network_source",
+    metadata,
+    *owned(),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("networks", Json, nullable=False),
+)
+
 policy = Table(
     "policy",
     metadata,
@@ -78,7 +100,7 @@ policy = Table(
     Column("is_built_in", Boolean, nullable=False),
 )
 
-for _named in (user, group):
+for _named in (user, group, dynamic_group, network_source):
     Index(
         f"uq_{_named.name}_name",
         _named.c.tenancy,
