@@ -98,14 +98,18 @@ ANSWERS: dict[Reason, Answer] = {
 
 
 class AssayError(Exception):
-    """Root of the tree: a reason, a message for people, and advice on what to do next."""
+    """Root of the tree: a reason, a message for people, and advice on what to do next.
+
+    `retry_after`: in how many seconds trying again may help; told where the answer says "later" (429, 503).
+    """
 
     reason: Reason = Reason.INTERNAL
 
-    def __init__(self, message: str, *, advice: str = "", reason: Reason | None = None) -> None:
+    def __init__(self, message: str, *, advice: str = "", reason: Reason | None = None, retry_after: int = 1) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.retry_after = retry_after
         if reason is not None:
             self.reason = reason
 

@@ -46,6 +46,8 @@ _ATTRIBUTE = re.compile(r'([A-Za-z]+)="([^"\\]*)"')
 _SIGNED_NAME = re.compile(r"\(request-target\)|[a-z0-9!#$%&'*+.^_`|~-]+")
 _FINGERPRINT = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){15}")
 _OCID = re.compile(r"[0-9A-Za-z_.-]+")
+#: IMF-fixdate (RFC 9110, section 5.6.7).
+_DATE = re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def is_signed(authorization: bytes) -> bool:
 
 
 def check(request: SignedRequest, now: Instant) -> Checked:
-    """All that can be told without a key: form, bounds, the headers that must be signed, date, length and body's digest.
+    """All that can be told without a key: form, bounds, the headers that must be signed, date, length, body's digest.
 
     Errors: Refused (NOT_AUTHENTICATED), saying what is wrong: all of it is the caller's own doing.
     """
@@ -227,11 +229,11 @@ def _single(request: SignedRequest, name: str) -> bytes:
 def _instant(date: bytes) -> Instant:
     """A date in the one form that HTTP sends. Errors: Refused, also for the wrong day of the week."""
     try:
-        found = parsedate_to_datetime(date.decode("ascii"))
-        if format_datetime(found, usegmt=True).encode() != date:
-            raise ValueError("a date in another form")
-    except ValueError as fault:
-        raise _refused("The request's date does not read.", "Write it like 'Sat, 21 Nov 2026 20:26:49 GMT'.") from fault
+        found = parsedate_to_datetime(date.decode()) if _DATE.fullmatch(date) else None
+    except ValueError:
+        found = None
+    if found is None or format_datetime(found, usegmt=True).encode() != date:
+        raise _refused("The request's date does not read.", "Write it like 'Sat, 21 Nov 2026 20:26:49 GMT'.")
     return instant(found)
 
 

@@ -1,5 +1,23 @@
-"""How principals show who they are: passwords and sessions, auth tokens, cluster tokens, bearer tokens."""
+"""How principals show who they are: passwords and sessions, API keys and the requests signed with them, tokens."""
 
-from assay.iam.credentials import auth_tokens, cluster_tokens, passwords, registry_tokens, sessions
+from assay.iam.credentials import (
+    api_keys,
+    auth_tokens,
+    cluster_tokens,
+    lifetimes,
+    passwords,
+    registry_tokens,
+    sessions,
+    signed_requests,
+)
 
-__all__ = ["auth_tokens", "cluster_tokens", "passwords", "registry_tokens", "sessions"]
+__all__ = [
+    "api_keys",
+    "auth_tokens",
+    "cluster_tokens",
+    "lifetimes",
+    "passwords",
+    "registry_tokens",
+    "sessions",
+    "signed_requests",
+]

@@ -5,15 +5,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from assay.clock import DAY, Instant
+from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.iam import hashing
 from assay.iam.actor import Actor, Principal
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize
-from assay.iam.credentials import lockout
+from assay.iam.credentials import lifetimes, lockout
+from assay.iam.credentials.lifetimes import LIFETIME
+from assay.iam.credentials.owners import owner
 from assay.iam.identity import tenancies
-from assay.iam.identity.targets import known, of_user
+from assay.iam.identity.targets import known
 from assay.iam.identity.users import principal_of
 from assay.iam.records import credentials as records
 from assay.iam.records import identities
@@ -23,8 +25,6 @@ from assay.secret import Secret
 from assay.storage import Store
 
 TOKENS_MAX = 2
-LIFETIME = 365 * DAY
-LIFETIME_MAX = 10 * 365 * DAY
 TOKEN_PREFIX = "assay_auth_"  # noqa: S105 - what tokens begin with, not one of them
 
 #: What may stand between namespace and user name: the one identity domain, and what federated users write in OCI.
@@ -70,8 +70,7 @@ def create(
     Errors: Refused (NOT_FOUND; LIMIT_EXCEEDED when the user has two; a lifetime beyond ten years).
     """
     require_description(description)
-    if lifetime is not None and not 0 < lifetime <= LIFETIME_MAX:
-        raise Refused("The token's lifetime is out of range.", advice="Use at most ten years.")
+    lifetimes.require(lifetime, "token")
     token = hashing.new_token(TOKEN_PREFIX)
 
     def change(act: Act) -> AuthToken:
@@ -92,7 +91,7 @@ def create(
             user=user,
             description=description,
             token_digest=hashing.digest_of(token),
-            time_expires=None if lifetime is None else act.now + lifetime,
+            time_expires=lifetimes.end_of(act.now, lifetime),
         )
         row = known(records.get_token(act.connection, auth_token, actor.tenancy, ocid))
         return _token(row, token)
@@ -101,7 +100,7 @@ def create(
         store,
         actor,
         "CreateAuthToken",
-        locate=lambda connection: _owner(connection, actor, user, lock=True),
+        locate=lambda connection: owner(connection, actor, user, lock=True),
         change=change,
         replay=AuthToken,
         request=(user, description, lifetime),
@@ -112,7 +111,7 @@ def create(
 def listed(store: Store, actor: Actor, user: str) -> tuple[AuthToken, ...]:
     """A user's auth tokens, oldest first; never the tokens themselves. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        target = _owner(connection, actor, user)
+        target = owner(connection, actor, user)
         authorize(connection, actor, "ListAuthTokens", target, now=store.clock.now())
         return tuple(map(_token, records.tokens_of(connection, auth_token, user)))
 
@@ -183,27 +182,16 @@ def _logged_in(connection: Connection, login: str, token: Secret, now: Instant) 
         return None
     user = identities.user_named(connection, tenancy.ocid, name)
     is_theirs = user is not None and row.user == user.ocid and user.lifecycle_state is State.ACTIVE
-    if user is None or not is_theirs or is_over(row.time_expires, now):
+    if user is None or not is_theirs or lifetimes.is_over(row.time_expires, now):
         return None
     return Login(principal_of(user), tenancy.ocid, tenancy.namespace, row.ocid)
 
 
-def is_over(time_expires: int | None, now: int) -> bool:
-    """Whether something that ends then, or never, has ended."""
-    return time_expires is not None and now >= time_expires
-
-
-def _owner(connection: Connection, actor: Actor, user: str, *, lock: bool = False) -> Target:
-    found = known(identities.get_user(connection, actor.tenancy, user, lock=lock))
-    target = of_user(found)
-    return Target(target.compartment, target.resource, None, target.variables)
-
-
 def _target(connection: Connection, actor: Actor, user: str, token: str) -> Target:
-    owner = _owner(connection, actor, user)
+    whose = owner(connection, actor, user)
     row = known(records.get_token(connection, auth_token, actor.tenancy, token, lock=True))
     found = known(_token(row) if row.user == user else None)
-    return Target(owner.compartment, token, found.etag, owner.variables, found)
+    return Target(whose.compartment, token, found.etag, whose.variables, found)
 
 
 def _token(row: Row[Any], token: Secret | None = None) -> AuthToken:

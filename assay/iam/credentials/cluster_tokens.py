@@ -14,7 +14,7 @@ from assay.iam import hashing
 from assay.iam.actor import Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize
-from assay.iam.credentials.auth_tokens import LIFETIME_MAX, is_over
+from assay.iam.credentials import lifetimes
 from assay.iam.identity.targets import known
 from assay.iam.records import credentials as records
 from assay.iam.records.tables import cluster_token
@@ -89,8 +89,7 @@ def create(
     Errors: Refused (NOT_FOUND when not permitted; LIMIT_EXCEEDED when the cluster has five).
     """
     require_description(description)
-    if lifetime is not None and not 0 < lifetime <= LIFETIME_MAX:
-        raise Refused("The token's lifetime is out of range.", advice="Use at most ten years.")
+    lifetimes.require(lifetime, "token")
     token = hashing.new_token(TOKEN_PREFIX)
 
     def change(act: Act) -> ClusterToken:
@@ -112,7 +111,7 @@ def create(
             cluster_name=cluster.name,
             description=description,
             token_digest=hashing.digest_of(token),
-            time_expires=None if lifetime is None else act.now + lifetime,
+            time_expires=lifetimes.end_of(act.now, lifetime),
         )
         row = known(records.get_token(act.connection, cluster_token, actor.tenancy, ocid))
         return _token(row, token)
@@ -161,7 +160,7 @@ def log_in(store: Store, token: Secret) -> ClusterLogin:
     """The cluster that a token is for. Errors: Refused (NOT_AUTHENTICATED, the same for every cause)."""
     with store.database.read() as connection:
         row = records.token_with(connection, cluster_token, hashing.digest_of(token))
-    if row is None or is_over(row.time_expires, store.clock.now()):
+    if row is None or lifetimes.is_over(row.time_expires, store.clock.now()):
         raise Refused(
             "The cluster's token is not known, or has expired.",
             advice="Make a new one and print the webhook manifests again.",

@@ -1,7 +1,8 @@
 """How often one may fail: a pause after a few failures, longer with each further one.
 
 Counted three ways: by name and address, so that a stranger elsewhere cannot lock somebody out; by address, against
-trying many names; and by name, with a high limit, against trying one name from many places.
+trying many names; and by name, with a high limit, against trying one name from many places. The last is left out where
+nothing can be guessed, for there it would only let strangers lock somebody out (docs/adr/0015).
 """
 
 from collections.abc import Mapping
@@ -24,21 +25,22 @@ ADDRESS_LENGTH_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What somebody tries: `kind` such as "password", as whom, from where. What is counted follows from it."""
+    """What somebody tries: `kind` such as "password", as whom, from where. What is counted follows from it.
+
+    `by_name`: whether failures are also counted whatever the address.
+    """
 
     kind: str
     name: str
     address: str
+    by_name: bool = True
 
     def limits(self) -> Mapping[str, int]:
         """Counter → failures before a pause."""
         name = self.name.lower()[:NAME_LENGTH_MAX]
         address = self.address[:ADDRESS_LENGTH_MAX]
-        return {
-            f"{self.kind} name {name} address {address}": 5,
-            f"{self.kind} address {address}": 20,
-            f"{self.kind} name {name}": 50,
-        }
+        limits = {f"{self.kind} name {name} address {address}": 5, f"{self.kind} address {address}": 20}
+        return limits | ({f"{self.kind} name {name}": 50} if self.by_name else {})
 
 
 def after_failure(before: Failures | None, failures_max: int, now: Instant) -> Failures:
@@ -60,6 +62,7 @@ def require_unlocked(connection: Connection, attempt: Attempt, now: Instant) -> 
             "There were too many failed attempts.",
             advice=f"Try again in {_minutes(wait)}.",
             reason=Reason.TOO_MANY_REQUESTS,
+            retry_after=-(-wait // SECOND),
         )
 
 

@@ -20,7 +20,8 @@ from joserfc.jwk import OctKey
 from assay.clock import MINUTE, SECOND, Instant
 from assay.errors import Reason, Refused
 from assay.iam.actor import ANONYMOUS, Actor, Principal, PrincipalKind
-from assay.iam.credentials.auth_tokens import Login, is_over
+from assay.iam.credentials import lifetimes
+from assay.iam.credentials.auth_tokens import Login
 from assay.iam.credentials.cluster_tokens import ClusterLogin
 from assay.iam.records import credentials as records
 from assay.iam.records.tables import auth_token, cluster_token
@@ -154,7 +155,7 @@ def _stands(store: Store, claims: dict[str, Any], now: Instant) -> bool:
     table = cluster_token if claims["kind"] == PrincipalKind.CLUSTER else auth_token
     with store.database.read() as connection:
         row = records.get_token(connection, table, claims["tenancy"], claims["credential"])
-    return row is not None and not is_over(row.time_expires, now)
+    return row is not None and not lifetimes.is_over(row.time_expires, now)
 
 
 def _key(store: Store) -> OctKey:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
 from assay.clock import Instant
-from assay.iam.records import rows
+from assay.iam.records import api_keys, rows
 from assay.iam.records.tables import auth_token, session, sign_in_failure, user
 from assay.iam.resources import State, Tags
 from assay.storage import insert
@@ -117,9 +117,10 @@ def delete_sessions(connection: Connection, user_ocid: str, *, but: str = "") ->
 
 
 def delete_all_of(connection: Connection, user_ocid: str) -> None:
-    """Delete every session and token of a user."""
+    """Delete every session, token and API key of a user."""
     for table in (session, auth_token):
         connection.execute(delete(table).where(table.c.user == user_ocid))
+    api_keys.delete_keys(connection, user_ocid)
 
 
 def insert_token(
