@@ -15,6 +15,7 @@ from assay.advisories import feeds, revisions
 from assay.advisories.feeds import FeedConfig
 from assay.clock import SECOND, Clock, Site, SystemClock
 from assay.errors import AssayError, Refused
+from assay.iam.credentials import signed_requests
 from assay.iam.identity import first_start
 from assay.iam.identity.first_start import FirstStart
 from assay.inventory import LayerReaders
@@ -185,6 +186,7 @@ def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Up
         Upkeep("feeds", 1.0, partial(journey.refresh_due_feeds, store, engine)),
         Upkeep("pushes by digest alone", 1.0, partial(pushes.settle, store)),
         Upkeep("pull counts", 5.0, pulls.count),
+        Upkeep("used signatures", 60.0, partial(signed_requests.forget, store)),
         Upkeep("idle uploads", 60.0, partial(uploads.expire, intake)),
         Upkeep("scheduled deletions", 60.0, partial(deletion.destroy_due, store)),
         Upkeep("old decisions", 3600.0, partial(ledger.purge_decisions, store)),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from assay.clock import HOUR, MINUTE, SECOND
+from assay.clock import DAY, HOUR, MINUTE, SECOND
 from assay.errors import Refused
 from assay.secret import Secret
 
@@ -55,6 +55,11 @@ class Settings:
     unrated_counts_as: str = "medium"
     session_lifetime: int = 12 * HOUR
     registry_token_lifetime: int = 5 * MINUTE
+    #: How long API keys and auth tokens last whose maker says nothing else.
+    credential_lifetime: int = 365 * DAY
+    #: Requests to the API from one address, and of one user, in this process; 0 for no limit.
+    api_requests_per_second_address: int = 1000
+    api_requests_per_second_user: int = 500
     worker_name: str = ""
     log_format: str = "text"
 
@@ -64,6 +69,11 @@ class Settings:
                 raise Refused(f"{name} is {getattr(self, name)}.", advice="Use a port from 1 to 65535.")
         if self.feed_interval < SECOND:
             raise Refused("feed_interval is below one second.", advice="Give seconds, such as 3600.")
+        for name in ("api_requests_per_second_address", "api_requests_per_second_user"):
+            if getattr(self, name) < 0:
+                raise Refused(f"{name} is below zero.", advice="Give a number of requests, or 0 for no limit.")
+        if not SECOND <= self.credential_lifetime <= 3650 * DAY:
+            raise Refused("credential_lifetime is out of range.", advice="Give seconds, at most ten years.")
         if self.unrated_counts_as not in ("critical", "high", "medium", "low"):
             raise Refused(
                 f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
@@ -154,4 +164,4 @@ def _value(name: str, kind: str, value: Any) -> Any:
     return str(value)
 
 
-_IN_SECONDS = {"feed_interval", "session_lifetime", "registry_token_lifetime"}
+_IN_SECONDS = {"feed_interval", "session_lifetime", "registry_token_lifetime", "credential_lifetime"}

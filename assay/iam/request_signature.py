@@ -106,9 +106,9 @@ class Checked:
     time_over: Instant
 
 
-def is_signed(authorization: bytes) -> bool:
+def is_signed(authorization: str) -> bool:
     """Whether an Authorization header is of this scheme."""
-    return authorization.partition(b" ")[0].lower() == SCHEME.lower().encode()
+    return authorization.partition(" ")[0].lower() == SCHEME.lower()
 
 
 def check(request: SignedRequest, now: Instant) -> Checked:

@@ -11,12 +11,17 @@ from assay.oci_api import (
     functions,
     identity,
     kms,
+    kms_crypto,
+    kms_keys,
     sign_in,
     signatures,
     trail,
     vulnerability_scanning,
+    work_requests,
 )
-from assay.oci_api.frame import starlette_routes
+from assay.oci_api.frame import Door, starlette_routes
+from assay.oci_api.rates import Meter
+from assay.oci_api.targets import LeadingSlashes
 
 __all__ = ["routes"]
 
@@ -24,7 +29,10 @@ _ROWS = (
     *artifacts.ROWS,
     *signatures.ROWS,
     *vulnerability_scanning.ROWS,
+    *work_requests.ROWS,
     *kms.ROWS,
+    *kms_keys.ROWS,
+    *kms_crypto.ROWS,
     *clusters.ROWS,
     *functions.ROWS,
     *identity.ROWS,
@@ -37,7 +45,10 @@ _ROWS = (
 
 def routes(app: App) -> list[BaseRoute]:
     """The routes of every service. One origin hosts them all: their paths don't overlap (oci-api 1.1)."""
-    return [
-        *starlette_routes(app, _ROWS, sign_in.authenticate),
-        *starlette_routes(app, sign_in.OPEN_ROWS, sign_in.nobody),
+    addresses = Meter(app.settings.api_requests_per_second_address, "this address")
+    users = Meter(app.settings.api_requests_per_second_user, "this user")
+    found = [
+        *starlette_routes(Door(app, sign_in.authenticate, addresses, users), _ROWS),
+        *starlette_routes(Door(app, sign_in.nobody, addresses, users), sign_in.OPEN_ROWS),
     ]
+    return [*found, LeadingSlashes(found)]

@@ -1,9 +1,10 @@
-"""Credentials of users: one-time passwords and auth tokens (oci-api 2.6). API keys come with request signatures."""
+"""Credentials of users: one-time passwords, API keys and auth tokens (oci-api 2.6)."""
 
 from typing import Any
 
 from assay.clock import SECOND, rfc3339
-from assay.iam.credentials import auth_tokens, passwords
+from assay.iam.credentials import api_keys, auth_tokens, passwords
+from assay.iam.credentials.api_keys import ApiKey
 from assay.iam.credentials.auth_tokens import AuthToken
 from assay.oci_api.frame import Call, Reply, Row
 
@@ -21,19 +22,38 @@ def token_reply(token: AuthToken) -> dict[str, Any]:
     }
 
 
+def key_reply(key: ApiKey) -> dict[str, Any]:
+    """An ApiKey. `inactiveStatus` is OCI's for keys it suspended itself; a key here is inactive once it has ended."""
+    return {
+        "keyId": key.key_id,
+        "keyValue": key.public_key,
+        "fingerprint": key.fingerprint,
+        "userId": key.user,
+        "timeCreated": rfc3339(key.time_created),
+        "timeExpires": None if key.time_expires is None else rfc3339(key.time_expires),
+        "lifecycleState": key.lifecycle_state,
+        "inactiveStatus": None,
+    }
+
+
+def _lifetime(call: Call) -> int:
+    """How long a new credential is to last, in microseconds: what the body says, else what the settings say."""
+    asked: int | None = call.field("lifetimeInSeconds", int, None)
+    return call.app.settings.credential_lifetime if asked is None else asked * SECOND
+
+
 def _reset_password(call: Call) -> Reply:
     made = passwords.reset(call.app.store, call.actor, call.path["user"], if_match=call.if_match)
     return Reply({"userId": made.user, "password": made.password.reveal()})
 
 
 def _create_auth_token(call: Call) -> Reply:
-    lifetime = call.field("lifetimeInSeconds", int, None)
     made = auth_tokens.create(
         call.app.store,
         call.actor,
         call.path["user"],
         call.field("description", str, ""),
-        **({} if lifetime is None else {"lifetime": lifetime * SECOND}),
+        lifetime=_lifetime(call),
         retry_token=call.retry_token,
     )
     return Reply(token_reply(made), etag=made.etag)
@@ -61,11 +81,35 @@ def _delete_auth_token(call: Call) -> Reply:
     return Reply()
 
 
+def _upload_api_key(call: Call) -> Reply:
+    made = api_keys.upload(
+        call.app.store,
+        call.actor,
+        call.path["user"],
+        call.field("key", str),
+        lifetime=_lifetime(call),
+        retry_token=call.retry_token,
+    )
+    return Reply(key_reply(made), etag=made.etag)
+
+
+def _list_api_keys(call: Call) -> Reply:
+    return Reply([key_reply(each) for each in api_keys.listed(call.app.store, call.actor, call.path["user"])])
+
+
+def _delete_api_key(call: Call) -> Reply:
+    api_keys.delete(call.app.store, call.actor, call.path["user"], call.path["fingerprint"], if_match=call.if_match)
+    return Reply()
+
+
 _USER = "/20160918/users/{user}"
 _TOKEN = f"{_USER}/authTokens/{{token}}"
 
 ROWS: tuple[Row, ...] = (
     Row("POST", f"{_USER}/uiPassword", "CreateOrResetUIPassword", _reset_password),
+    Row("POST", f"{_USER}/apiKeys", "UploadApiKey", _upload_api_key),
+    Row("GET", f"{_USER}/apiKeys", "ListApiKeys", _list_api_keys),
+    Row("DELETE", f"{_USER}/apiKeys/{{fingerprint}}", "DeleteApiKey", _delete_api_key),
     Row("POST", f"{_USER}/authTokens", "CreateAuthToken", _create_auth_token),
     Row("GET", f"{_USER}/authTokens", "ListAuthTokens", _list_auth_tokens),
     Row("PUT", _TOKEN, "UpdateAuthToken", _update_auth_token),

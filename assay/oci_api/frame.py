@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from assay.app import App
 from assay.errors import ANSWERS, AssayError, Reason, Refused
-from assay.iam import Actor
+from assay.iam import Actor, PrincipalKind
 from assay.oci import strict_json
+from assay.oci_api.rates import Meter
 from assay.secret import Secret
 
 BODY_BYTES_MAX = 1 << 20
@@ -123,7 +124,6 @@ class Reply:
 
 
 Operation = Callable[[Call], Reply]
-Authenticate = Callable[[App, Request, bytes], Actor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +140,32 @@ class Row:
     is_opaque: bool = False
 
 
-def starlette_routes(app: App, rows: tuple[Row, ...], authenticate: Authenticate) -> list[Route]:
+#: Who calls: of the request, its body, the operation, and the id under which the reply goes out.
+Authenticate = Callable[[App, Request, bytes, Row, str], Actor]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What all operations share. `authenticate` says who calls; the meters count requests by address and by user."""
+
+    app: App
+    authenticate: Authenticate
+    addresses: Meter
+    users: Meter
+
+
+def starlette_routes(door: Door, rows: tuple[Row, ...]) -> list[Route]:
     """The rows as routes; an unknown method on a known path answers 405 by itself."""
-    return [Route(row.path, _endpoint(app, row, authenticate), methods=[row.method], name=row.name) for row in rows]
+    return [Route(row.path, _endpoint(door, row), methods=[row.method], name=row.name) for row in rows]
 
 
-def _endpoint(app: App, row: Row, authenticate: Authenticate) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(door: Door, row: Row) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         request_id = _request_id(request)
         try:
+            door.addresses.admit(address_of(request), door.app.store.clock.now())
             body = await _body(request)
-            reply = await anyio.to_thread.run_sync(_run, app, row, authenticate, request, body, request_id)
+            reply = await anyio.to_thread.run_sync(_run, door, row, request, body, request_id)
         except AssayError as fault:
             return error_response(fault, request_id)
         except Exception:
@@ -163,10 +178,12 @@ def _endpoint(app: App, row: Row, authenticate: Authenticate) -> Callable[[Reque
     return endpoint
 
 
-def _run(app: App, row: Row, authenticate: Authenticate, request: Request, body: bytes, request_id: str) -> Reply:
-    actor = authenticate(app, request, body)
+def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -> Reply:
+    actor = door.authenticate(door.app, request, body, row, request_id)
+    if actor.principal.kind is PrincipalKind.USER:
+        door.users.admit(actor.principal.ocid, door.app.store.clock.now())
     call = Call(
-        app=app,
+        app=door.app,
         actor=Actor(actor.principal, actor.tenancy, actor.address, request_id),
         path=request.path_params,
         query=dict(request.query_params),
@@ -178,6 +195,11 @@ def _run(app: App, row: Row, authenticate: Authenticate, request: Request, body:
         pairs=tuple(request.query_params.multi_items()),
     )
     return row.run(call)
+
+
+def address_of(request: Request) -> str:
+    """The address that the request came from."""
+    return request.client.host if request.client else ""
 
 
 def bearer_of(request: Request) -> Secret | None:
@@ -210,7 +232,7 @@ def error_response(fault: AssayError, request_id: str) -> Response:
     body = msgspec.json.encode({"code": answer.oci_code, "message": str(fault)})
     headers = {"opc-request-id": request_id}
     if answer.status in (429, 503):
-        headers["retry-after"] = "1"
+        headers["retry-after"] = str(fault.retry_after)
     return Response(body, answer.status, headers, "application/json")
 
 

@@ -42,7 +42,7 @@ def user_reply(user: resources.User) -> dict[str, Any]:
         "lastSuccessfulLoginTime": None if last is None else rfc3339(last),
         "capabilities": {
             "canUseConsolePassword": True,
-            "canUseApiKeys": False,
+            "canUseApiKeys": True,
             "canUseAuthTokens": True,
             "canUseSmtpCredentials": False,
             "canUseDbCredentials": False,

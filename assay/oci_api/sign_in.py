@@ -1,4 +1,4 @@
-"""Who calls: a session token as bearer; and the operations that begin and end a session."""
+"""Who calls: a session token as bearer, or a request signature; and the operations that begin and end a session."""
 
 from starlette.requests import Request
 
@@ -6,20 +6,48 @@ from assay.app import App
 from assay.clock import rfc3339
 from assay.errors import Reason, Refused
 from assay.iam import ANONYMOUS, Actor
-from assay.iam.credentials import passwords, sessions
+from assay.iam.credentials import passwords, sessions, signed_requests
 from assay.iam.identity import tenancies
-from assay.oci_api.frame import Call, Reply, Row, bearer_of
+from assay.oci_api.frame import Call, Reply, Row, address_of, bearer_of
+from assay.oci_api.targets import target_of
 from assay.secret import Secret
 
+#: Operations that are no GET and yet leave nothing behind: their requests may come twice (docs/adr/0015).
+LEAVE_NOTHING = frozenset(
+    {
+        "CreateKubeconfig",
+        "Decrypt",
+        "Encrypt",
+        "GenerateDataEncryptionKey",
+        "LookupContainerImageByUri",
+        "Sign",
+        "Verify",
+    }
+)
 
-def authenticate(app: App, request: Request, _body: bytes) -> Actor:
-    """The actor behind `Authorization: Bearer <session token>`. Errors: Refused (NOT_AUTHENTICATED, …)."""
-    return sessions.resume(app.store, _present(bearer_of(request))).actor(_address(request))
+
+def authenticate(app: App, request: Request, body: bytes, row: Row, request_id: str) -> Actor:
+    """Who calls, by the one Authorization header: a session token as bearer, or a request signature.
+
+    Errors: Refused (NOT_AUTHENTICATED, …).
+    """
+    said = request.headers.getlist("authorization")
+    if len(said) > 1:
+        raise Refused("There is more than one Authorization header.", reason=Reason.NOT_AUTHENTICATED)
+    if not said or not signed_requests.is_signed(said[0]):
+        return sessions.resume(app.store, _present(bearer_of(request))).actor(address_of(request), request_id)
+    signed = signed_requests.SignedRequest(
+        request.method, target_of(request), tuple((name, value) for name, value in request.headers.raw), body
+    )
+    once = row.method not in ("GET", "HEAD") and row.name not in LEAVE_NOTHING
+    return signed_requests.authenticate(
+        app.store, signed, once=once, address=address_of(request), request_id=request_id
+    )
 
 
-def nobody(_app: App, request: Request, _body: bytes) -> Actor:
+def nobody(_app: App, request: Request, _body: bytes, _row: Row, request_id: str) -> Actor:
     """A caller who need not say who they are, for signing in."""
-    return Actor(ANONYMOUS, "", _address(request))
+    return Actor(ANONYMOUS, "", address_of(request), request_id)
 
 
 def _present(token: Secret | None) -> Secret:
@@ -30,10 +58,6 @@ def _present(token: Secret | None) -> Secret:
             reason=Reason.NOT_AUTHENTICATED,
         )
     return token
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _sign_in(call: Call) -> Reply:

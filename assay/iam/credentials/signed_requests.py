@@ -14,8 +14,10 @@ from assay.iam.credentials import lockout
 from assay.iam.identity.users import principal_of
 from assay.iam.records import api_keys as records
 from assay.iam.records import identities
-from assay.iam.request_signature import Checked, KeyId, SignedRequest
+from assay.iam.request_signature import Checked, KeyId, SignedRequest, is_signed
 from assay.storage import Store
+
+__all__ = ["SignedRequest", "authenticate", "forget", "is_signed"]
 
 #: What audit calls the attempt to be somebody.
 OPERATION = "AuthenticateRequest"
