@@ -209,30 +209,28 @@ def log(connection: Connection, ocid: str, now: Instant, message: str, *, code: 
     records.tell(connection, ocid, now, code=code, message=text, entries_max=ENTRIES_MAX)
 
 
-def progress(
-    connection: Connection, resource: str, now: Instant, *, left: int, error: tuple[str, str] = ("", "")
+def advance(
+    connection: Connection,
+    resource: str,
+    now: Instant,
+    *,
+    steps: int = 1,
+    finally_: Status = Status.SUCCEEDED,
+    code: str = "",
+    message: str = "",
 ) -> None:
-    """Say that `left` steps are left of the open work requests on a resource; with none left they have succeeded.
+    """Say that `steps` more steps of the open work requests on a resource are over; with none left they end.
 
-    `error`: code and message of what went wrong with the step that was just done, if anything did.
+    `finally_`: the status they end with. `code` and `message`: what went wrong with these steps, if anything did.
     """
     for row in records.open_on(connection, resource):
-        code, message = error
         if code:
             log(connection, row.ocid, now, message, code=code)
-        done = row.steps_total - min(left, row.steps_total)
-        if done > row.steps_done or not left:
-            finished = {} if left else {"status": Status.SUCCEEDED, "time_finished": now}
-            started = now if row.time_started is None else row.time_started
-            values = {"status": Status.IN_PROGRESS, "steps_done": done, "time_started": started, **finished}
-            records.change(connection, row.ocid, now, **values)
-
-
-def give_up(connection: Connection, resource: str, now: Instant, code: str, message: str) -> None:
-    """Say that the rest of the work on a resource will not be done: its open work requests have failed."""
-    for row in records.open_on(connection, resource):
-        log(connection, row.ocid, now, message, code=code)
-        records.change(connection, row.ocid, now, status=Status.FAILED, time_finished=now)
+        done = min(row.steps_done + steps, row.steps_total)
+        ended = {"status": finally_, "time_finished": now} if done == row.steps_total else {}
+        started = now if row.time_started is None else row.time_started
+        values = {"status": Status.IN_PROGRESS, "steps_done": done, "time_started": started, **ended}
+        records.change(connection, row.ocid, now, **values)
 
 
 def get(store: Store, actor: Actor, service: Service | None, ocid: str) -> WorkRequest:

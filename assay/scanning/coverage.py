@@ -17,6 +17,7 @@ from assay.iam import Act, Actor, Principal, PrincipalKind
 from assay.iam.identity import compartments
 from assay.registry import images, repositories
 from assay.registry.model import Order, Repository, RepositoryFilter
+from assay.scanning import progress
 from assay.scanning.model import IMAGE_COUNT_DEFAULT, Cause, Registry, Scanner
 from assay.scanning.records import inventories, requests
 from assay.scanning.records import scanners as records
@@ -82,6 +83,7 @@ def settle(connection: Connection, repository: Repository, was: str, present: Sc
     elif not was:
         take_up(connection, repository, present, now)
     elif was != present.ocid:
+        progress.withdrawn(connection, repository.ocid, now)
         for records_of in (inventories, requests):
             records_of.hand_over(connection, repository.ocid, target=present.ocid, compartment=present.compartment)
 
@@ -100,6 +102,7 @@ def take_up(connection: Connection, repository: Repository, scanner: Scanner, no
 
 def let_go(connection: Connection, tenancy: str, repository: str, was: str, now: Instant) -> None:
     """Look at a repository (by OCID) no more: its results stay as of the published revision."""
+    progress.withdrawn(connection, repository, now)
     requests.withdraw(connection, repository)
     inventories.freeze_repository(connection, repository, revisions.published_revision(connection))
     removed = ScannerRemoved(tenancy=tenancy, repository=repository, scanner=was)

@@ -14,7 +14,7 @@ from assay.advisories import revisions
 from assay.errors import Unavailable
 from assay.events import ImageScanned
 from assay.inventory import Component
-from assay.scanning import places
+from assay.scanning import places, progress
 from assay.scanning.catalogue import Catalogue
 from assay.scanning.counting import ZERO, Vector, highest, own_totals, ratings_by_component, summed
 from assay.scanning.decide import Decision
@@ -97,7 +97,7 @@ def _write(store: Store, connection: Connection, request: Request, found: Catalo
     if found.state is ScanState.FAILED:
         if present is not None and present.chain is not None:
             # What was found before stands: a failure never takes the place of a result.
-            requests.done(connection, request.image)
+            progress.image_done(connection, request.image, store.clock.now(), state=found.state, reason=found.reason)
             return False
         failed = present or _open(store, connection, request, found, None, draft.rev)
         return _scan(store, connection, request, failed, draft.rev, ZERO)
@@ -116,12 +116,12 @@ def _scan(
 ) -> bool:
     if not requests.stands(connection, request.image):
         return False
-    requests.done(connection, request.image)
+    now = store.clock.now()
+    progress.image_done(connection, request.image, now, state=inventory.state, reason=inventory.reason)
     inventories.take_up(connection, inventory, target=request.target, compartment=request.compartment)
     preparing = revisions.preparing_revision(connection)
     if preparing is not None:
         inventories.note_late(connection, preparing, inventory.id)
-    now = store.clock.now()
     is_new = scans.add(
         connection, inventory.id, rev, cause=request.cause, state=inventory.state, vector=vector, now=now
     )

@@ -4,7 +4,8 @@ from sqlalchemy import Connection
 
 from assay.clock import moment
 from assay.errors import Reason, Refused, not_found
-from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam import Act, Actor, Target, authorize, perform, work_requests
+from assay.iam.work_requests import Work
 from assay.scanning import coverage, listing
 from assay.scanning.model import LifecycleState, Recipe, RecipeChanges, RecipeDetails, ScannerFilter
 from assay.scanning.records import scanners as records
@@ -29,7 +30,7 @@ def create(store: Store, actor: Actor, details: RecipeDetails, *, retry_token: s
 
 def make(store: Store, act: Act, details: RecipeDetails) -> Recipe:
     """Write a recipe inside an act that has been permitted."""
-    return records.add_recipe(
+    made = records.add_recipe(
         act.connection,
         act.now,
         ocid=store.site.new_ocid(KIND).text,
@@ -41,6 +42,8 @@ def make(store: Store, act: Act, details: RecipeDetails) -> Recipe:
         freeform_tags=details.freeform_tags or {},
         defined_tags=details.defined_tags or {},
     )
+    work_requests.begin(store, act, Work.CREATE_CONTAINER_SCAN_RECIPE, made)
+    return made
 
 
 def get(store: Store, actor: Actor, ocid: str) -> Recipe:
@@ -69,7 +72,9 @@ def change(store: Store, actor: Actor, ocid: str, changes: RecipeChanges, *, if_
 
     def apply(act: Act) -> Recipe:
         with coverage.settled(store, act, scope):
-            return records.change_recipe(act.connection, ocid, act.now, **listing.columns(changes))
+            changed = records.change_recipe(act.connection, ocid, act.now, **listing.columns(changes))
+        work_requests.begin(store, act, Work.UPDATE_CONTAINER_SCAN_RECIPE, changed)
+        return changed
 
     return perform(
         store,
@@ -78,6 +83,38 @@ def change(store: Store, actor: Actor, ocid: str, changes: RecipeChanges, *, if_
         locate=lambda connection: _locked(connection, actor, ocid),
         change=apply,
         if_match=if_match,
+    )
+
+
+def move(
+    store: Store,
+    actor: Actor,
+    ocid: str,
+    compartment: str,
+    *,
+    if_match: str | None = None,
+    retry_token: str | None = None,
+) -> Recipe:
+    """Put a recipe into another compartment; the actor needs the permission in both. Its targets go on using it.
+
+    Errors: Refused (NOT_FOUND, ETAG_MISMATCH, RETRY_TOKEN_REUSED).
+    """
+    operation = "ChangeContainerScanRecipeCompartment"
+
+    def apply(act: Act) -> Recipe:
+        authorize(act.connection, act.actor, operation, Target(compartment), now=act.now)
+        return records.change_recipe(act.connection, ocid, act.now, compartment=compartment)
+
+    return perform(
+        store,
+        actor,
+        operation,
+        locate=lambda connection: _locked(connection, actor, ocid),
+        change=apply,
+        replay=Recipe,
+        if_match=if_match,
+        retry_token=retry_token,
+        request=(ocid, compartment),
     )
 
 
@@ -91,7 +128,9 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
                 advice="Delete its targets, or give them another recipe, first.",
                 reason=Reason.WRONG_STATE,
             )
-        return records.change_recipe(act.connection, ocid, act.now, lifecycle_state=LifecycleState.DELETED)
+        gone = records.change_recipe(act.connection, ocid, act.now, lifecycle_state=LifecycleState.DELETED)
+        work_requests.begin(store, act, Work.DELETE_CONTAINER_SCAN_RECIPE, gone)
+        return gone
 
     return perform(
         store,

@@ -5,15 +5,17 @@ Adding a scanner asks for the repository's latest images to be scanned, removing
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from assay.clock import moment
 from assay.errors import Reason, Refused, not_found
 from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam.work_requests import Work
 from assay.registry import repositories
 from assay.registry.model import Repository
-from assay.scanning import coverage, listing, recipes
+from assay.scanning import coverage, listing, progress, recipes
 from assay.scanning.model import (
     IMAGE_COUNT_DEFAULT,
     LifecycleState,
@@ -25,6 +27,7 @@ from assay.scanning.model import (
     TargetChanges,
     TargetDetails,
 )
+from assay.scanning.records import inventories, requests
 from assay.scanning.records import scanners as records
 from assay.storage import Store, pages
 
@@ -43,7 +46,9 @@ def create(store: Store, actor: Actor, details: TargetDetails, *, retry_token: s
         _check_recipe(act, details.recipe)
         _check_registry(store, act, details.registry)
         with coverage.settled(store, act, scope):
-            return _make(store, act, details)
+            made = _make(store, act, details)
+        progress.begin(store, act, Work.CREATE_CONTAINER_SCAN_TARGET, made)
+        return made
 
     return perform(
         store,
@@ -91,7 +96,9 @@ def add(
                 display_name=display_name or f"scanner-{found.name}"[:255],
                 description=description,
             )
-            return _make(store, act, target)
+            made = _make(store, act, target)
+        progress.begin(store, act, Work.CREATE_CONTAINER_SCAN_TARGET, made)
+        return made
 
     return perform(
         store,
@@ -120,12 +127,14 @@ def remove(store: Store, actor: Actor, repository: str) -> Scanner:
     def apply(act: Act) -> Scanner:
         scanner = _naming(act.connection, found)
         others = tuple(name for name in scanner.registry.repositories if name != found.name)
+        work = Work.UPDATE_CONTAINER_SCAN_TARGET if others else Work.DELETE_CONTAINER_SCAN_TARGET
+        change: dict[str, Any] = {"lifecycle_state": LifecycleState.DELETED}
+        if others:
+            change = {"registry": replace(scanner.registry, repositories=others)}
         with coverage.settled(store, act, [found]):
-            if others:
-                return records.change_target(
-                    act.connection, scanner.ocid, act.now, registry=replace(scanner.registry, repositories=others)
-                )
-            return records.change_target(act.connection, scanner.ocid, act.now, lifecycle_state=LifecycleState.DELETED)
+            changed = records.change_target(act.connection, scanner.ocid, act.now, **change)
+        progress.begin(store, act, work, changed)
+        return changed
 
     return perform(store, actor, operation, locate=locate, change=apply)
 
@@ -166,7 +175,7 @@ def change(store: Store, actor: Actor, ocid: str, changes: TargetChanges, *, if_
         return records.change_target(act.connection, ocid, act.now, **listing.columns(changes))
 
     wanted = [changes.registry] if changes.registry is not None else []
-    return _changed(store, actor, ocid, "UpdateContainerScanTarget", apply, wanted, if_match)
+    return _changed(store, actor, ocid, Work.UPDATE_CONTAINER_SCAN_TARGET, apply, wanted, if_match)
 
 
 def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None) -> Scanner:
@@ -175,14 +184,63 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
     def apply(act: Act) -> Scanner:
         return records.change_target(act.connection, ocid, act.now, lifecycle_state=LifecycleState.DELETED)
 
-    return _changed(store, actor, ocid, "DeleteContainerScanTarget", apply, [], if_match)
+    return _changed(store, actor, ocid, Work.DELETE_CONTAINER_SCAN_TARGET, apply, [], if_match)
+
+
+def move(
+    store: Store,
+    actor: Actor,
+    ocid: str,
+    compartment: str,
+    *,
+    if_match: str | None = None,
+    retry_token: str | None = None,
+) -> Scanner:
+    """Put a target into another compartment, with the results it made: whoever may read them is decided there.
+
+    The actor needs the permission in both. Errors: Refused (NOT_FOUND, ETAG_MISMATCH, RETRY_TOKEN_REUSED).
+    """
+    operation = "ChangeContainerScanTargetCompartment"
+
+    def apply(act: Act) -> Scanner:
+        authorize(act.connection, act.actor, operation, Target(compartment), now=act.now)
+        store.database.publication_lock(act.connection, shared=True)
+        inventories.move(act.connection, compartment, target=ocid)
+        requests.move(act.connection, ocid, compartment)
+        return records.change_target(act.connection, ocid, act.now, compartment=compartment)
+
+    return perform(
+        store,
+        actor,
+        operation,
+        locate=lambda connection: _locked(connection, actor, ocid),
+        change=apply,
+        replay=Scanner,
+        if_match=if_match,
+        retry_token=retry_token,
+        request=(ocid, compartment),
+    )
+
+
+def _locked(connection: Connection, actor: Actor, ocid: str) -> Target:
+    found = _known(connection, actor, ocid, lock=True)
+    if found.lifecycle_state is LifecycleState.DELETED:
+        raise not_found()
+    return _target(found)
+
+
+#: The operation that each work is done by.
+_OPERATIONS = {
+    Work.UPDATE_CONTAINER_SCAN_TARGET: "UpdateContainerScanTarget",
+    Work.DELETE_CONTAINER_SCAN_TARGET: "DeleteContainerScanTarget",
+}
 
 
 def _changed(
     store: Store,
     actor: Actor,
     ocid: str,
-    operation: str,
+    work: Work,
     apply: Callable[[Act], Scanner],
     wanted: list[Registry],
     if_match: str | None,
@@ -191,17 +249,20 @@ def _changed(
         present = _known(connection, actor, ocid)
     scope = coverage.in_scope(store, actor.tenancy, [present.registry, *wanted])
 
-    def locate(connection: Connection) -> Target:
-        found = _known(connection, actor, ocid, lock=True)
-        if found.lifecycle_state is LifecycleState.DELETED:
-            raise not_found()
-        return _target(found)
-
     def settle(act: Act) -> Scanner:
         with coverage.settled(store, act, scope):
-            return apply(act)
+            changed = apply(act)
+        progress.begin(store, act, work, changed)
+        return changed
 
-    return perform(store, actor, operation, locate=locate, change=settle, if_match=if_match)
+    return perform(
+        store,
+        actor,
+        _OPERATIONS[work],
+        locate=lambda connection: _locked(connection, actor, ocid),
+        change=settle,
+        if_match=if_match,
+    )
 
 
 def _make(store: Store, act: Act, details: TargetDetails) -> Scanner:

@@ -199,6 +199,12 @@ def hand_over(connection: Connection, repository: str, *, target: str, compartme
     )
 
 
+def move(connection: Connection, compartment: str, *, target: str = "", inventory_id: int | None = None) -> None:
+    """Let the results of one target, or of one inventory, lie in another compartment."""
+    which = inventory.c.target == target if inventory_id is None else inventory.c.id == inventory_id
+    connection.execute(update(inventory).where(which).values(compartment=compartment))
+
+
 def watched_by(connection: Connection, repository: str) -> str:
     """The target for which images of a repository are looked at; empty when none is."""
     query = select(inventory.c.target).where(inventory.c.repository == repository, *_LIVE).limit(1)

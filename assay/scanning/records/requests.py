@@ -1,9 +1,10 @@
 """Images that wait to be scanned: written when a push or a new scanner asks for it, gone with the scan."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from assay.clock import Instant
 from assay.scanning.model import Cause
@@ -11,6 +12,8 @@ from assay.scanning.records.batches import batches
 from assay.scanning.records.scans import CAUSES
 from assay.scanning.records.tables import scan_request
 from assay.storage import insert
+
+_ENABLED = CAUSES.index(Cause.ENABLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,25 @@ def stands(connection: Connection, image: str) -> bool:
     return connection.execute(query).scalar_one_or_none() is not None
 
 
-def done(connection: Connection, image: str) -> None:
-    """The image waits no more."""
-    connection.execute(delete(scan_request).where(scan_request.c.image == image))
+def done(connection: Connection, image: str) -> Request | None:
+    """The image waits no more; the request as it stood, if it did."""
+    gone = delete(scan_request).where(scan_request.c.image == image).returning(scan_request)
+    row = connection.execute(gone).one_or_none()
+    return None if row is None else _request(row)
+
+
+def enabled_for(connection: Connection, target: str) -> int:
+    """How many images wait because this target took up their repository."""
+    query = select(func.count()).where(scan_request.c.target == target, scan_request.c.cause == _ENABLED)
+    return connection.execute(query).scalar_one()
+
+
+def enabled_in(connection: Connection, repository: str) -> Counter[str]:
+    """How many images of a repository wait because it was taken up, by target; holds their requests."""
+    query = select(scan_request.c.target).where(
+        scan_request.c.repository == repository, scan_request.c.cause == _ENABLED
+    )
+    return Counter(connection.execute(query.order_by(scan_request.c.image).with_for_update()).scalars())
 
 
 def hand_over(connection: Connection, repository: str, *, target: str, compartment: str) -> None:
@@ -81,6 +100,12 @@ def hand_over(connection: Connection, repository: str, *, target: str, compartme
         .where(scan_request.c.repository == repository)
         .values(target=target, compartment=compartment)
     )
+
+
+def move(connection: Connection, target: str, compartment: str) -> None:
+    """Let what waits for a target have its results in another compartment."""
+    statement = update(scan_request).where(scan_request.c.target == target)
+    connection.execute(statement.values(compartment=compartment))
 
 
 def withdraw(connection: Connection, repository: str) -> None:
