@@ -4,6 +4,7 @@ Statements are found by whom they name and for which resource type: a thousand t
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -24,7 +25,8 @@ from assay.iam.variables import Variables, id_variables
 EVERY_TYPE = "*"
 
 _OWN_CREDENTIALS = (
-    "'GetUser', 'SignIn', 'SignOut', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys', 'UploadApiKey',"
+    "'GetUser', 'ReadUserDetails', 'SignIn', 'SignOut', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys',"
+    " 'UploadApiKey',"
     " 'DeleteApiKey', 'ListAuthTokens', 'CreateAuthToken', 'UpdateAuthToken', 'DeleteAuthToken'"
 )
 
@@ -42,7 +44,16 @@ BUILT_IN = (
 )
 
 
-def outcome(
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An outcome with what it was judged by: the statements that name the caller, and the path of the compartment."""
+
+    outcome: Outcome
+    statements: tuple[BoundStatement, ...]
+    path: tuple[str, ...]
+
+
+def judged(
     connection: Connection,
     actor: Actor,
     operation: str,
@@ -51,7 +62,7 @@ def outcome(
     *,
     resource: str = "",
     now: int,
-) -> Outcome:
+) -> Judged:
     """What the statements in force say of `actor` doing `operation` on a target in `compartment`.
 
     `resource` is the target's OCID, if it has one; `now` in microseconds. Errors: KeyError for an operation that has no
@@ -61,14 +72,14 @@ def outcome(
     place = records.place_of(connection, actor.tenancy, compartment)
     caller = caller_of(connection, actor, place.region)
     statements = statements_for(connection, actor.tenancy, caller, row.permissions)
-    wanted = frozenset().union(*(each.variables for each in statements))
+    wanted = frozenset[str]().union(*(each.variables for each in statements))
     known: Variables = {
         **id_variables(resource),
         **variables,
         "target.compartment.name": place.name,
         **looked_up(connection, actor, caller, resource, compartment, wanted),
     }
-    return allows(statements, caller, row, place.path, known, now=now)
+    return Judged(allows(statements, caller, row, place.path, known, now=now), statements, place.path)
 
 
 def caller_of(connection: Connection, actor: Actor, region: str = "") -> Caller:

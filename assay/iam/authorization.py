@@ -29,9 +29,9 @@ class Target:
 
 def outcome_of(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> Outcome:
     """What the statements say of it, with those that decided. `now` in microseconds, for conditions on the time."""
-    return authority.outcome(
+    return authority.judged(
         connection, actor, operation, target.compartment, target.variables, resource=target.resource, now=now
-    )
+    ).outcome
 
 
 def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:

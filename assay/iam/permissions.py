@@ -211,7 +211,8 @@ def _identity() -> list[Operation]:
             "compartments",
             {
                 "COMPARTMENT_INSPECT": "ListCompartments GetCompartment ListAvailabilityDomains",
-                "COMPARTMENT_READ": "GetWorkRequest ListWorkRequests ListWorkRequestErrors ListWorkRequestLogs",
+                "COMPARTMENT_READ": "ReadCompartmentDetails GetWorkRequest ListWorkRequests ListWorkRequestErrors"
+                " ListWorkRequestLogs",
                 "COMPARTMENT_CREATE": "CreateCompartment",
                 "COMPARTMENT_UPDATE": "UpdateCompartment",
                 "COMPARTMENT_DELETE": "DeleteCompartment",
@@ -240,7 +241,7 @@ def _people() -> list[Operation]:
             "users",
             {
                 "USER_INSPECT": "ListUsers GetUser SignIn SignOut",
-                "USER_READ": "ListApiKeys ListAuthTokens",
+                "USER_READ": "ListApiKeys ListAuthTokens ReadUserDetails",
                 "USER_CREATE": "CreateUser",
                 "USER_UPDATE": "UpdateUser UpdateUserCapabilities",
                 "USER_UPDATE USER_UNBLOCK": "UpdateUserState",

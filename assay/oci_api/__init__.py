@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from assay.app import App
 from assay.oci_api import (
+    access,
     artifacts,
     clusters,
     credentials,
@@ -13,6 +14,8 @@ from assay.oci_api import (
     kms,
     kms_crypto,
     kms_keys,
+    people,
+    policies,
     sign_in,
     signatures,
     trail,
@@ -36,6 +39,9 @@ _ROWS = (
     *clusters.ROWS,
     *functions.ROWS,
     *identity.ROWS,
+    *people.ROWS,
+    *policies.ROWS,
+    *access.ROWS,
     *credentials.ROWS,
     *feeds.ROWS,
     *trail.ROWS,

@@ -67,10 +67,15 @@ def image_target(found: Image, *, before: object = None) -> Target:
     )
 
 
+def is_open(repository: Repository, operation: str) -> bool:
+    """Whether a repository is public, and the operation one that this allows to everybody."""
+    return repository.is_public and operation in _PUBLIC
+
+
 def readable(connection: Connection, actor: Actor, name: str, operation: str, *, now: Instant) -> Repository:
     """The repository of that name, if the actor may do the reading `operation` in it. Errors: Refused as if missing."""
     found = named(connection, actor, name)
-    if not (found.is_public and operation in _PUBLIC):
+    if not is_open(found, operation):
         authorize(connection, actor, operation, target_of(found), now=now)
     return found
 

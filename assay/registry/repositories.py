@@ -114,6 +114,11 @@ def of_ocid(connection: Connection, tenancy: str, ocid: str) -> Repository | Non
     return found if found is not None and found.lifecycle_state is LifecycleState.AVAILABLE else None
 
 
+def open_to_everybody(repository: Repository, operation: str) -> bool:
+    """Whether everybody may do `operation` in a repository without any statement, because it is public."""
+    return access.is_open(repository, operation)
+
+
 def listed(
     store: Store,
     actor: Actor,

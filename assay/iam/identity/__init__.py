@@ -1,6 +1,7 @@
 """Verbs of the Identity service: tenancies, compartments, users, groups, policies, and the services that act.
 
-`resources` holds the values that they take and give back; `trail` reads the audit log.
+`resources` holds the values that they take and give back; `trail` reads the audit log; `why` says which statements
+decide.
 """
 
 from assay.iam import resources
@@ -15,6 +16,7 @@ from assay.iam.identity import (
     tenancies,
     trail,
     users,
+    why,
 )
 
 __all__ = [
@@ -29,4 +31,5 @@ __all__ = [
     "tenancies",
     "trail",
     "users",
+    "why",
 ]

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from assay.clock import Instant
 from assay.errors import Reason, Refused, not_found
 from assay.events import CompartmentMoved, PolicyChanged
+from assay.iam import work_requests
 from assay.iam.actor import Actor
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, permitted
@@ -24,6 +26,7 @@ from assay.iam.resources import (
     require_description,
     require_name,
 )
+from assay.iam.work_requests import Work
 from assay.storage import Store
 from assay.storage.pages import Page
 
@@ -68,8 +71,9 @@ def get(store: Store, actor: Actor, compartment: str) -> Compartment:
     """A compartment, the tenancy itself among them. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
         found = known(records.get(connection, actor.tenancy, compartment))
-        authorize(connection, actor, "GetCompartment", of_compartment(found), now=store.clock.now())
-        return found
+        now = store.clock.now()
+        authorize(connection, actor, "GetCompartment", of_compartment(found), now=now)
+        return _as_seen(connection, actor, found, now)
 
 
 def named(store: Store, actor: Actor, path: str) -> Compartment:
@@ -87,14 +91,15 @@ def listed(
 ) -> Page[Compartment]:
     """A page of the compartments in `parent`, or of all below it: those that the actor may see.
 
-    What one may not see is left out, so a page may be short. Errors: Refused (NOT_FOUND when nothing may be seen).
+    What one may not see is left out, so a page may be short; whoever may only inspect one gets its name and state
+    alone. Errors: Refused (NOT_FOUND when nothing may be seen).
     """
     now = store.clock.now()
     with store.database.read() as connection:
         above = known(records.get(connection, actor.tenancy, parent))
         found = records.listed(store, connection, above, listing or Listing(), subtree=subtree)
         seen = tuple(
-            item
+            _as_seen(connection, actor, item, now)
             for item in found.items
             if permitted(connection, actor, "ListCompartments", of_compartment(item), now=now)
         )
@@ -158,7 +163,9 @@ def delete(store: Store, actor: Actor, compartment: str, *, if_match: str | None
             )
         rows.change(act.connection, table, compartment, act.now, lifecycle_state=State.DELETED, time_deleted=act.now)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
-        return known(records.get(act.connection, actor.tenancy, compartment))
+        gone = known(records.get(act.connection, actor.tenancy, compartment))
+        work_requests.begin(store, act, Work.DELETE_COMPARTMENT, gone)
+        return gone
 
     return _perform(store, actor, "DeleteCompartment", compartment, change, if_match)
 
@@ -179,7 +186,15 @@ def recover(store: Store, actor: Actor, compartment: str, *, if_match: str | Non
     return _perform(store, actor, "RecoverCompartment", compartment, change, if_match)
 
 
-def move(store: Store, actor: Actor, compartment: str, parent: str, *, if_match: str | None = None) -> Compartment:
+def move(
+    store: Store,
+    actor: Actor,
+    compartment: str,
+    parent: str,
+    *,
+    if_match: str | None = None,
+    retry_token: str | None = None,
+) -> Compartment:
     """Put a compartment, with all that lies in it, into another parent: other policies reach it then.
 
     Needs the permission in the compartment and in the new parent. Errors: Refused (EXISTS, WRONG_STATE, …).
@@ -199,9 +214,24 @@ def move(store: Store, actor: Actor, compartment: str, parent: str, *, if_match:
         records.move(act.connection, found, above, act.now)
         act.announce(PolicyChanged(tenancy=actor.tenancy, policy=""))
         act.announce(CompartmentMoved(tenancy=actor.tenancy, compartment=compartment))
-        return known(records.get(act.connection, actor.tenancy, compartment))
+        moved = known(records.get(act.connection, actor.tenancy, compartment))
+        work_requests.begin(store, act, Work.MOVE_COMPARTMENT, moved)
+        return moved
 
-    return _perform(store, actor, "MoveCompartment", compartment, change, if_match)
+    def locate(connection: Connection) -> Target:
+        return of_compartment(known(records.get(connection, actor.tenancy, compartment, lock=True)))
+
+    return perform(
+        store,
+        actor,
+        "MoveCompartment",
+        locate=locate,
+        change=change,
+        if_match=if_match,
+        replay=Compartment,
+        request=(compartment, parent),
+        retry_token=retry_token,
+    )
 
 
 def _perform(
@@ -216,6 +246,13 @@ def _perform(
         return of_compartment(known(records.get(connection, actor.tenancy, compartment, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
+
+
+def _as_seen(connection: Connection, actor: Actor, found: Compartment, now: Instant) -> Compartment:
+    """What `inspect` shows is that there is such a compartment; what people wrote about it needs `read`."""
+    if permitted(connection, actor, "ReadCompartmentDetails", of_compartment(found), now=now):
+        return found
+    return replace(found, description="", freeform_tags={}, defined_tags={})
 
 
 def _active(connection: Connection, actor: Actor, ocid: str) -> Compartment:

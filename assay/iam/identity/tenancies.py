@@ -2,6 +2,7 @@
 
 import secrets
 import string
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -29,6 +30,43 @@ def get(store: Store, actor: Actor, tenancy: str) -> Tenancy:
         target = Target(found.ocid, found.ocid, found.etag)
         authorize(connection, actor, "GetTenancy", target, now=store.clock.now())
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The one region of an installation; clients know it by its name and by its key."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The short form: OCI writes keys in capitals."""
+        return self.name.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityDomain:
+    """The one availability domain of a region, as a compartment sees it."""
+
+    ocid: str
+    name: str
+    compartment: str
+
+
+def region(store: Store, actor: Actor, operation: str = "ListRegions", tenancy: str = "") -> Region:
+    """The region of the installation, to which every tenancy is subscribed. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        found = known(records.tenancy_of(connection, actor.tenancy if tenancy in ("", actor.tenancy) else ""))
+        authorize(connection, actor, operation, Target(found.ocid, found.ocid), now=store.clock.now())
+        return Region(found.home_region)
+
+
+def availability_domain(store: Store, actor: Actor, compartment: str) -> AvailabilityDomain:
+    """The availability domain of the region. Errors: Refused when the compartment is not the actor's to see."""
+    with store.database.read() as connection:
+        authorize(connection, actor, "ListAvailabilityDomains", Target(compartment), now=store.clock.now())
+    name = f"{store.site.region}-AD-1"
+    return AvailabilityDomain(store.site.derived_ocid("availabilitydomain", name).text, name, compartment)
 
 
 def namespace(store: Store, actor: Actor, compartment: str = "") -> str:

@@ -1,14 +1,16 @@
 """Verbs on users. A user made here cannot sign in until somebody gives them a password or a token."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import NoReturn, TypeVar
 
 from sqlalchemy import Connection
 
+from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.iam.actor import Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
-from assay.iam.authorization import Target, authorize
+from assay.iam.authorization import Target, authorize, permitted
 from assay.iam.identity.targets import known, of_user
 from assay.iam.records import compartments, credentials, rows
 from assay.iam.records import identities as records
@@ -72,18 +74,24 @@ def create(
 
 
 def get(store: Store, actor: Actor, user: str) -> User:
-    """A user by OCID. Errors: Refused (NOT_FOUND)."""
+    """A user by OCID, as far as the actor may read. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
         found = known(records.get_user(connection, actor.tenancy, user))
-        authorize(connection, actor, "GetUser", of_user(found), now=store.clock.now())
-        return found
+        now = store.clock.now()
+        authorize(connection, actor, "GetUser", of_user(found), now=now)
+        return _as_seen(connection, actor, found, now)
 
 
 def listed(store: Store, actor: Actor, listing: Listing | None = None) -> Page[User]:
-    """A page of the tenancy's users. Errors: Refused (NOT_FOUND when not permitted)."""
+    """A page of the tenancy's users, each as far as the actor may read: who may only inspect gets names and states.
+
+    Errors: Refused (NOT_FOUND when not permitted).
+    """
+    now = store.clock.now()
     with store.database.read() as connection:
-        authorize(connection, actor, "ListUsers", Target(actor.tenancy), now=store.clock.now())
-        return records.listed_users(store, connection, actor.tenancy, listing or Listing())
+        authorize(connection, actor, "ListUsers", Target(actor.tenancy), now=now)
+        found = records.listed_users(store, connection, actor.tenancy, listing or Listing())
+        return replace(found, items=tuple(_as_seen(connection, actor, user, now) for user in found.items))
 
 
 def update(
@@ -144,6 +152,18 @@ def delete(store: Store, actor: Actor, user: str, *, if_match: str | None = None
     _perform(store, actor, "DeleteUser", user, change, if_match)
 
 
+def refuse_capabilities(store: Store, actor: Actor, user: str) -> NoReturn:
+    """What users may hold is not switched one by one here. Errors: Refused, as if denied where it would be."""
+    with store.database.read() as connection:
+        found = known(records.get_user(connection, actor.tenancy, user))
+        authorize(connection, actor, "UpdateUserCapabilities", of_user(found), now=store.clock.now())
+    raise Refused(
+        "UpdateUserCapabilities is not here: every user may hold a password, API keys and auth tokens.",
+        advice="Say with a policy who may make which credentials; block a user to let them in no more.",
+        reason=Reason.UNSUPPORTED,
+    )
+
+
 def principal_of(user: User) -> Principal:
     """The user as who acts."""
     return Principal(PrincipalKind.USER, user.name, user.ocid)
@@ -173,6 +193,13 @@ def _perform(
         return of_user(known(records.get_user(connection, actor.tenancy, user, lock=True)))
 
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
+
+
+def _as_seen(connection: Connection, actor: Actor, user: User, now: Instant) -> User:
+    """What `inspect` shows is that there is such a user; what people wrote about them needs `read` (oci-api 4.5)."""
+    if permitted(connection, actor, "ReadUserDetails", of_user(user), now=now):
+        return user
+    return replace(user, description="", email="", time_last_sign_in=None, freeform_tags={}, defined_tags={})
 
 
 def _require_email(email: str) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 
 from assay.clock import Instant
 from assay.iam.records import rows
-from assay.iam.records.tables import group, membership, user
+from assay.iam.records.tables import cluster_token, group, membership, user
 from assay.iam.resources import Group, Listing, Membership, State, Tags, User
 from assay.storage import Store
 from assay.storage.pages import Page
@@ -124,6 +124,13 @@ def delete_memberships(connection: Connection, *, ocid: str = "", user_ocid: str
     wanted = {membership.c.ocid: ocid, membership.c.user: user_ocid, membership.c.group: group_ocid}
     (condition,) = (column == value for column, value in wanted.items() if value)
     connection.execute(delete(membership).where(condition))
+
+
+def clusters_with_tokens(connection: Connection, tenancy: str) -> tuple[tuple[str, str], ...]:
+    """OCID and name of the clusters of a tenancy that can act, by name."""
+    token = cluster_token.c
+    query = select(token.cluster, token.cluster_name).where(token.tenancy == tenancy).distinct()
+    return tuple((row.cluster, row.cluster_name) for row in connection.execute(query.order_by(token.cluster_name)))
 
 
 def active_members(connection: Connection, group_ocid: str) -> int:

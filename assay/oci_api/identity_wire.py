@@ -1,0 +1,55 @@
+"""What the Identity operations share on the wire (oci-api 2.6): members of a model, tags, how lists are asked for."""
+
+from typing import Any
+
+from assay.clock import rfc3339
+from assay.iam.identity import resources
+from assay.oci_api.frame import Call
+from assay.oci_api.wire import tags_reply
+
+Described = (
+    resources.Compartment
+    | resources.User
+    | resources.Group
+    | resources.DynamicGroup
+    | resources.NetworkSource
+    | resources.Policy
+)
+
+
+def described_reply(resource: Described) -> dict[str, Any]:
+    """The members that all described resources share."""
+    return {
+        "id": resource.ocid,
+        "compartmentId": resource.compartment,
+        "name": resource.name,
+        "description": resource.description,
+        "lifecycleState": resource.lifecycle_state,
+        "timeCreated": rfc3339(resource.time_created),
+        **tags_reply(resource),
+    }
+
+
+def identity_tags(call: Call) -> resources.Tags:
+    """The tags of a create body."""
+    return resources.Tags(
+        call.field("freeformTags", dict[str, str], {}), call.field("definedTags", dict[str, dict[str, Any]], {})
+    )
+
+
+def changed_tags(call: Call) -> resources.Tags | None:
+    """The tags of an update body; None where the body leaves them as they are."""
+    return identity_tags(call) if "freeformTags" in call.body or "definedTags" in call.body else None
+
+
+def listing_of(call: Call) -> resources.Listing:
+    """Order, page and filters of a list."""
+    sort_by = resources.SortBy(call.choice("sortBy", tuple(resources.SortBy), resources.SortBy.NAME))
+    return resources.Listing(
+        sort_by=sort_by,
+        descending=call.choice("sortOrder", ("ASC", "DESC"), "ASC") == "DESC",
+        limit=call.limit,
+        page=call.page or "",
+        name=call.query.get("name", ""),
+        state=call.query.get("lifecycleState", ""),
+    )
