@@ -158,7 +158,7 @@ def log_in(store: Store, login: str, token: Secret, *, address: str = "") -> Log
     Errors: Refused (NOT_AUTHENTICATED, the same for every cause; TOO_MANY_REQUESTS during a pause).
     """
     now = store.clock.now()
-    attempt = lockout.Attempt("auth token", login, address)
+    attempt = lockout.Attempt("auth token", login, address, by_name=False)
     with store.database.read() as connection:
         lockout.require_unlocked(connection, attempt, now)
         found = _logged_in(connection, login, token, now)
