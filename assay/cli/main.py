@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from assay.cli import (
+    access,
     account,
     clusters,
     emergency,
@@ -50,6 +51,9 @@ _GROUPS = (
     ("Keys, people and policies", "token", people.tokens),
     ("Keys, people and policies", "policy", policies.app),
     ("Keys, people and policies", "compartment", policies.compartments),
+    ("Keys, people and policies", "iam", access.app),
+    ("Keys, people and policies", "dynamic-group", access.dynamic_groups),
+    ("Keys, people and policies", "network-source", access.network_sources),
     ("The installation", "feed", feeds.app),
     ("The installation", "job", feeds.jobs),
     ("The installation", "audit", feeds.audit),

@@ -115,6 +115,30 @@ def list_compartments(output: Out = Output.TABLE) -> None:
     show.rows(output, _COMPARTMENTS, names.living(found), empty="There is only the root compartment.")
 
 
+@compartments.command("move")
+def move_compartment(
+    compartment: Annotated[str, typer.Argument(metavar="COMPARTMENT", help="A compartment's name or OCID.")],
+    to: Annotated[str, typer.Option("--to", help="The new parent: a compartment's name or OCID, or root.")],
+    output: Out = Output.TABLE,
+) -> None:
+    """Put a compartment, with all that lies in it, into another parent: other policies reach it then."""
+    session = signed_in()
+    ocid = session.compartment(compartment)
+    body = {"targetCompartmentId": session.compartment(to)}
+    session.server.post(f"{COMPARTMENTS}/{ocid}/actions/moveCompartment", body)
+    show.said(output, f"Moved the compartment {compartment} into {to}.", {"id": ocid})
+
+
+@compartments.command("recover")
+def recover_compartment(
+    compartment: Annotated[str, typer.Argument(metavar="COMPARTMENT", help="The OCID of a deleted compartment.")],
+    output: Out = Output.TABLE,
+) -> None:
+    """Bring a deleted compartment back."""
+    found = signed_in().server.post(f"{COMPARTMENTS}/{compartment}/actions/recoverCompartment").body
+    show.said(output, f"The compartment {found['name']} is back.", found)
+
+
 @compartments.command("delete")
 def delete_compartment(
     compartment: Annotated[str, typer.Argument(metavar="COMPARTMENT", help="A compartment's name or OCID.")],
