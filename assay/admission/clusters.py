@@ -1,6 +1,7 @@
 """Verbs on clusters: the record, the image verification policy in versions, and client certificates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NoReturn
 
 from sqlalchemy import Connection
 
@@ -13,16 +14,18 @@ from assay.admission.model import (
     ClusterChange,
     ClusterDetails,
     ClusterState,
+    Listing,
     PolicyVersion,
 )
 from assay.admission.policy import ImagePolicy
 from assay.admission.records import clusters as records
 from assay.errors import Reason, Refused, not_found
 from assay.events import ClusterPolicyChanged
-from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam import Act, Actor, Target, authorize, perform, work_requests
 from assay.iam.credentials import cluster_tokens
 from assay.iam.credentials.cluster_tokens import ClusterToken
-from assay.storage import Store, pages
+from assay.iam.work_requests import Work
+from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault import keys
 
@@ -52,8 +55,8 @@ def create_cluster(store: Store, actor: Actor, details: ClusterDetails, *, retry
         _require_free_name(act.connection, actor.tenancy, details.name)
         ocid = store.site.new_ocid("cluster").text
         act.announce(ClusterPolicyChanged(tenancy=actor.tenancy, cluster=ocid))
-        who = actor.principal.ocid or actor.principal.name
-        return records.insert_cluster(act.connection, ocid, actor.tenancy, details, key_names, who, act.now)
+        records.insert_cluster(act.connection, ocid, actor.tenancy, details, key_names, _who(actor), act.now)
+        return _traced(store, act, Work.CLUSTER_CREATE, ocid, "created_in")
 
     return perform(
         store,
@@ -83,16 +86,16 @@ def update_cluster(
             "name": wanted.name,
             "kubernetes_version": wanted.kubernetes_version,
             "cluster_type": wanted.cluster_type,
-            "options": wanted.options,
+            "options": None if wanted.options is None else {**found.options, **wanted.options},
             "freeform_tags": wanted.freeform_tags,
             "defined_tags": wanted.defined_tags,
         }
         values = {column: value for column, value in values.items() if value is not None}
-        records.change_cluster(act.connection, cluster, act.now, values)
+        records.change_cluster(act.connection, cluster, act.now, {**values, "updated_by": _who(actor)})
         if wanted.policy is not None and wanted.policy != found.policy:
-            who = actor.principal.ocid or actor.principal.name
-            records.set_policy(act.connection, found, wanted.policy, key_names, who, act.now)
+            records.set_policy(act.connection, found, wanted.policy, key_names, _who(actor), act.now)
             act.announce(ClusterPolicyChanged(tenancy=actor.tenancy, cluster=cluster))
+        _traced(store, act, Work.CLUSTER_UPDATE, cluster, "updated_in")
 
     return _changed(store, actor, "UpdateCluster", cluster, change, if_match=if_match)
 
@@ -104,8 +107,9 @@ def delete_cluster(store: Store, actor: Actor, cluster: str, *, if_match: str | 
     """
 
     def change(act: Act, found: Cluster) -> None:
-        gone = {"lifecycle_state": ClusterState.DELETED, "time_deleted": act.now}
+        gone = {"lifecycle_state": ClusterState.DELETED, "time_deleted": act.now, "deleted_by": _who(actor)}
         records.change_cluster(act.connection, found.ocid, act.now, gone)
+        _traced(store, act, Work.CLUSTER_DELETE, found.ocid, "deleted_in")
         cluster_tokens.forget(act.connection, found.ocid)
         act.announce(ClusterPolicyChanged(tenancy=actor.tenancy, cluster=cluster))
 
@@ -128,31 +132,34 @@ def find_cluster(store: Store, actor: Actor, name: str) -> Cluster:
         return found
 
 
-def list_clusters(
-    store: Store,
-    actor: Actor,
-    compartment: str,
-    *,
-    name: str | None = None,
-    states: Sequence[ClusterState] = (),
-    limit: int | None = None,
-    page: str = "",
-) -> Page[Cluster]:
-    """A page of the clusters of a compartment by name. Errors: Refused (NOT_FOUND when not permitted, PAGE_TOKEN)."""
-    asked = ("clusters", actor.tenancy, compartment, name, *states)
-    rows = pages.page_rows(limit)
+def list_clusters(store: Store, actor: Actor, compartment: str, listing: Listing | None = None) -> Page[Cluster]:
+    """A page of the clusters of a compartment. Errors: Refused (NOT_FOUND when not permitted, PAGE_TOKEN)."""
     with store.database.read() as connection:
         authorize(connection, actor, "ListClusters", Target(compartment=compartment), now=store.clock.now())
-        after = None
-        if page:
-            last_name, last_ocid = pages.decode_page(store.page_key, asked, page)
-            after = (str(last_name), str(last_ocid))
-        found = records.clusters(
-            connection, actor.tenancy, compartment, name=name, states=tuple(states), after=after, rows_max=rows + 1
-        )
-    shown = found[:rows]
-    more = len(found) > rows
-    return Page(shown, pages.encode_page(store.page_key, asked, (shown[-1].name, shown[-1].ocid)) if more else "")
+        return records.clusters(store, connection, actor.tenancy, compartment, listing or Listing())
+
+
+def kubernetes_versions(store: Store, actor: Actor, cluster: str, compartment: str) -> tuple[str, ...]:
+    """The Kubernetes versions known here: a cluster's own, or with "all" those of a compartment's clusters.
+
+    Assay installs no Kubernetes, so any version may be recorded. Errors: Refused (NOT_FOUND).
+    """
+    with store.database.read() as connection:
+        if cluster != "all":
+            return (readable_cluster(store, connection, actor, cluster, "GetClusterOptions").kubernetes_version,)
+        authorize(connection, actor, "GetClusterOptions", Target(compartment), now=store.clock.now())
+        return records.kubernetes_versions(connection, actor.tenancy, compartment)
+
+
+def create_kubeconfig(store: Store, actor: Actor, cluster: str) -> NoReturn:
+    """Always Refused: UNSUPPORTED for a cluster that the actor may use, NOT_FOUND for any other."""
+    with store.database.read() as connection:
+        found = readable_cluster(store, connection, actor, cluster, "CreateKubeconfig")
+    raise Refused(
+        f"Assay decides what may run on the cluster {found.name!r}; it does not run it and knows no way into it.",
+        advice="Take the kubeconfig from whoever runs the cluster.",
+        reason=Reason.UNSUPPORTED,
+    )
 
 
 def list_policy_versions(store: Store, actor: Actor, cluster: str) -> tuple[PolicyVersion, ...]:
@@ -258,6 +265,18 @@ def names_of_keys(store: Store, actor: Actor, policy: ImagePolicy) -> tuple[str,
 def _require_free_name(connection: Connection, tenancy: str, name: str) -> None:
     if records.named(connection, tenancy, name) is not None:
         raise Refused(f"There is a cluster named {name!r}.", advice="Use another name.", reason=Reason.EXISTS)
+
+
+def _who(actor: Actor) -> str:
+    return actor.principal.ocid or actor.principal.name
+
+
+def _traced(store: Store, act: Act, work: Work, cluster: str, column: str) -> Cluster:
+    """Open the work request of a change that was made, and note it on the cluster, whose etag stays."""
+    changed = records.get_cluster(act.connection, act.actor.tenancy, cluster)
+    request = work_requests.begin(store, act, work, changed)
+    records.change_cluster(act.connection, cluster, act.now, {column: request, "etag": changed.etag})
+    return records.get_cluster(act.connection, act.actor.tenancy, cluster)
 
 
 def _token_holder(store: Store, actor: Actor, cluster: str) -> cluster_tokens.Cluster:

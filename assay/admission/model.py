@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from assay.admission.policy import ImagePolicy
 from assay.clock import Instant
 from assay.errors import Refused
 from assay.secret import Secret
 
 NAME_LENGTH_MAX = 255
+KEPT_BYTES_MAX = 64 * 1024
 TEXT_LENGTH_MAX = 255
 DESCRIPTION_LENGTH_MAX = 400
 
@@ -38,9 +41,53 @@ def require_name(text: str) -> str:
     return text
 
 
+def require_room(*kept: object) -> None:
+    """Refused when what is kept for the client alone is larger than 64 KiB."""
+    size = sum(len(msgspec.json.encode(each)) for each in kept)
+    if size > KEPT_BYTES_MAX:
+        raise Refused(f"The options of the cluster have {size} bytes.", advice=f"At most {KEPT_BYTES_MAX} are kept.")
+
+
+class SortBy(StrEnum):
+    """By what clusters, applications and functions are listed; the OCID breaks ties."""
+
+    ID = "ID"
+    NAME = "NAME"
+    TIME_CREATED = "TIME_CREATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a list of clusters, applications or functions is asked for.
+
+    `name` and `ocid` narrow it to what matches exactly, `states` (words of the wire, also those that nothing here is
+    ever in) to what is in one of them; empty narrows nothing. `limit` None: 50.
+    """
+
+    name: str = ""
+    ocid: str = ""
+    states: tuple[str, ...] = ()
+    sort_by: SortBy = SortBy.NAME
+    descending: bool = False
+    limit: int | None = None
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Who changed a cluster, and the work request (OCID) that stands for it; empty when nobody did."""
+
+    by: str = ""
+    work_request: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterDetails:
-    """What a new cluster record is made from. `options` and `endpoint_config` are kept as they came, for the client."""
+    """What a new cluster record is made from.
+
+    `options`, `endpoint_config` and `pod_networks` say how the cluster is built; they are kept as they came, for the
+    client.
+    """
 
     compartment: str
     name: str
@@ -51,11 +98,13 @@ class ClusterDetails:
     cluster_type: ClusterType = ClusterType.BASIC
     options: Mapping[str, Any] = field(default_factory=dict)
     endpoint_config: Mapping[str, Any] = field(default_factory=dict)
+    pod_networks: tuple[Mapping[str, Any], ...] = ()
     freeform_tags: Mapping[str, str] = field(default_factory=dict)
     defined_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_name(self.name)
+        require_room(self.options, self.endpoint_config, self.pod_networks)
         for text in (self.kubernetes_version, self.vcn, self.kms_key):
             if len(text) > TEXT_LENGTH_MAX:
                 raise Refused(f"{text[:40]!r}… is longer than {TEXT_LENGTH_MAX} characters.")
@@ -76,13 +125,15 @@ class ClusterChange:
     def __post_init__(self) -> None:
         if self.name is not None:
             require_name(self.name)
+        require_room(self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A cluster with the image verification policy in force.
 
-    `key_names` are the names that the policy's keys had when the policy was set, in its order.
+    `key_names` are the names that the policy's keys had when the policy was set, in its order. `updated` and `deleted`
+    are empty as long as it was not.
     """
 
     ocid: str
@@ -99,7 +150,10 @@ class Cluster:
     cluster_type: ClusterType
     options: Mapping[str, Any]
     endpoint_config: Mapping[str, Any]
-    created_by: str
+    pod_networks: tuple[Mapping[str, Any], ...]
+    created: Trace
+    updated: Trace
+    deleted: Trace
     time_created: Instant
     time_updated: Instant
     time_deleted: Instant | None

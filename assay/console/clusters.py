@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay.admission import ImagePolicy, clusters, identity, ledger, manifests
-from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState
+from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState, Listing
 from assay.clock import Instant
 from assay.console import decisions, keys, scope
 from assay.console.replies import Download, Elsewhere, Page, Reply
@@ -52,7 +52,10 @@ def show_list(visit: Visit) -> Reply:
     found = scope.gather(
         visit,
         lambda compartment, page: clusters.list_clusters(
-            visit.store, visit.actor, compartment, states=(ClusterState.ACTIVE,), limit=visit.limit(), page=page
+            visit.store,
+            visit.actor,
+            compartment,
+            Listing(states=(ClusterState.ACTIVE,), limit=visit.limit(), page=page),
         ),
     )
     return Page(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from assay.admission import clusters
-from assay.admission.model import Cluster, ClusterState
+from assay.admission.model import Cluster, ClusterState, Listing
 from assay.console.visit import Visit
 from assay.errors import Reason, Refused
 from assay.iam.identity import compartments, resources
@@ -81,7 +81,10 @@ def clusters_of(visit: Visit) -> tuple[Cluster, ...]:
         found = gather(
             visit.without_paging(),
             lambda compartment, page: clusters.list_clusters(
-                visit.store, visit.actor, compartment, states=(ClusterState.ACTIVE,), limit=CLUSTERS_MAX, page=page
+                visit.store,
+                visit.actor,
+                compartment,
+                Listing(states=(ClusterState.ACTIVE,), limit=CLUSTERS_MAX, page=page),
             ),
         )
     except Refused as refusal:

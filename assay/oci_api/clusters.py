@@ -3,15 +3,29 @@
 Beyond OCI, under `/20260901`: the cluster's credentials, the webhook manifests, and its decisions.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from assay.admission import ImagePolicy, clusters, identity, ledger, manifests
 from assay.admission.manifests import Credential, Hook
-from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState, Decision
+from assay.admission.model import (
+    Cluster,
+    ClusterChange,
+    ClusterDetails,
+    ClusterType,
+    Decision,
+    Listing,
+    SortBy,
+)
 from assay.clock import SECOND, Ocid, rfc3339
 from assay.errors import Refused
 from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.given_back import ClusterOptions, CniType, EndpointConfig, PodNetwork
 from assay.oci_api.wire import tags_changed, tags_of, tags_reply
+
+_OIDC = "openIdConnectTokenAuthenticationConfig"
+#: States that a filter may name, also those in which no record here ever is.
+_STATES = ("CREATING", "ACTIVE", "FAILED", "DELETING", "DELETED", "UPDATING")
 
 
 def policy_reply(policy: ImagePolicy) -> dict[str, Any]:
@@ -31,8 +45,8 @@ def policy_of(call: Call) -> ImagePolicy | None:
     return ImagePolicy(enabled=enabled, keys=tuple(Ocid(entry["kmsKeyId"]) for entry in listed))
 
 
-def cluster_reply(cluster: Cluster) -> dict[str, Any]:
-    """A Cluster."""
+def cluster_reply(cluster: Cluster, *, with_oidc_file: bool = False) -> dict[str, Any]:
+    """A Cluster, which is a ClusterSummary too. Assay runs no cluster: it knows no endpoint and offers no upgrade."""
     return {
         "id": cluster.ocid,
         "name": cluster.name,
@@ -41,18 +55,39 @@ def cluster_reply(cluster: Cluster) -> dict[str, Any]:
         "kubernetesVersion": cluster.kubernetes_version,
         "kmsKeyId": cluster.kms_key or None,
         "type": cluster.cluster_type,
-        "options": cluster.options,
+        "options": _options(cluster.options, with_oidc_file=with_oidc_file),
         "endpointConfig": cluster.endpoint_config,
+        "clusterPodNetworkOptions": cluster.pod_networks,
         "lifecycleState": cluster.state,
+        "lifecycleDetails": None,
+        "endpoints": None,
+        "availableKubernetesUpgrades": [],
+        "openIdConnectDiscoveryEndpoint": None,
+        "openIdConnectDiscoveryKey": None,
         "imagePolicyConfig": policy_reply(cluster.policy),
         "policyVersion": cluster.policy_version,
         "metadata": {
             "timeCreated": rfc3339(cluster.time_created),
+            "createdByUserId": cluster.created.by,
+            "createdByWorkRequestId": cluster.created.work_request or None,
             "timeUpdated": rfc3339(cluster.time_updated),
-            "createdByUserId": cluster.created_by,
+            "updatedByUserId": cluster.updated.by or None,
+            "updatedByWorkRequestId": cluster.updated.work_request or None,
+            "timeDeleted": None if cluster.time_deleted is None else rfc3339(cluster.time_deleted),
+            "deletedByUserId": cluster.deleted.by or None,
+            "deletedByWorkRequestId": cluster.deleted.work_request or None,
+            "timeCredentialExpiration": None,
         },
         **tags_reply(cluster),
     }
+
+
+def _options(options: Mapping[str, Any], *, with_oidc_file: bool) -> dict[str, Any]:
+    """The options as they came; the OIDC configuration file only for who asks for it."""
+    oidc = options.get(_OIDC)
+    if with_oidc_file or oidc is None:
+        return dict(options)
+    return {**options, _OIDC: {name: value for name, value in oidc.items() if name != "configurationFile"}}
 
 
 def decision_reply(decision: Decision, call: Call) -> dict[str, Any]:
@@ -91,31 +126,33 @@ def _create(call: Call) -> Reply:
         kubernetes_version=call.field("kubernetesVersion", str, ""),
         vcn=call.field("vcnId", str, ""),
         kms_key=call.field("kmsKeyId", str, ""),
-        options=call.field("options", dict[str, Any], {}),
-        endpoint_config=call.field("endpointConfig", dict[str, Any], {}),
+        cluster_type=call.field("type", ClusterType, ClusterType.BASIC),
+        options=call.field("options", ClusterOptions, {}),
+        endpoint_config=call.field("endpointConfig", EndpointConfig, {}),
+        pod_networks=tuple(call.field("clusterPodNetworkOptions", list[PodNetwork], [])),
         **tags_of(call),
     )
     made = clusters.create_cluster(call.app.store, call.actor, details, retry_token=call.retry_token)
-    return Reply(cluster_reply(made), etag=made.etag)
+    return Reply(cluster_reply(made), etag=made.etag, work_request=made.created.work_request)
 
 
 def _list(call: Call) -> Reply:
-    state = call.choice("lifecycleState", tuple(ClusterState), "")
-    page = clusters.list_clusters(
-        call.app.store,
-        call.actor,
-        call.needed("compartmentId"),
-        name=call.query.get("name"),
-        states=(ClusterState(state),) if state else (),
+    listing = Listing(
+        name=call.query.get("name", ""),
+        states=call.choices("lifecycleState", _STATES),
+        sort_by=SortBy(call.choice("sortBy", tuple(SortBy), SortBy.NAME)),
+        descending=call.choice("sortOrder", ("ASC", "DESC"), "ASC") == "DESC",
         limit=call.limit,
         page=call.page or "",
     )
+    page = clusters.list_clusters(call.app.store, call.actor, call.needed("compartmentId"), listing)
     return Reply([cluster_reply(each) for each in page.items], next_page=page.next_page)
 
 
 def _get(call: Call) -> Reply:
     found = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
-    return Reply(cluster_reply(found), etag=found.etag)
+    with_oidc_file = call.flag("shouldIncludeOidcConfigFile") is True
+    return Reply(cluster_reply(found, with_oidc_file=with_oidc_file), etag=found.etag)
 
 
 def _update(call: Call) -> Reply:
@@ -123,16 +160,28 @@ def _update(call: Call) -> Reply:
         name=call.field("name", str, None),
         policy=policy_of(call),
         kubernetes_version=call.field("kubernetesVersion", str, None),
-        options=call.field("options", dict[str, Any], None),
+        cluster_type=call.field("type", ClusterType, None),
+        options=call.field("options", ClusterOptions, None),
         **tags_changed(call),
     )
     found = clusters.update_cluster(call.app.store, call.actor, call.path["cluster"], wanted, if_match=call.if_match)
-    return Reply(cluster_reply(found), etag=found.etag)
+    return Reply(cluster_reply(found), etag=found.etag, work_request=found.updated.work_request)
 
 
 def _delete(call: Call) -> Reply:
-    clusters.delete_cluster(call.app.store, call.actor, call.path["cluster"], if_match=call.if_match)
-    return Reply()
+    gone = clusters.delete_cluster(call.app.store, call.actor, call.path["cluster"], if_match=call.if_match)
+    return Reply(work_request=gone.deleted.work_request)
+
+
+def _create_kubeconfig(call: Call) -> Reply:
+    clusters.create_kubeconfig(call.app.store, call.actor, call.path["cluster"])
+
+
+def _cluster_options(call: Call) -> Reply:
+    compartment = call.query.get("compartmentId") or call.actor.tenancy
+    versions = clusters.kubernetes_versions(call.app.store, call.actor, call.path["option"], compartment)
+    networks = [{"cniType": kind} for kind in get_args(CniType)]
+    return Reply({"kubernetesVersions": versions, "clusterPodNetworkOptions": networks})
 
 
 def _hook(call: Call, cluster: Cluster) -> Hook:
@@ -265,6 +314,8 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_V}/{{cluster}}", "GetCluster", _get),
     Row("PUT", f"{_V}/{{cluster}}", "UpdateCluster", _update),
     Row("DELETE", f"{_V}/{{cluster}}", "DeleteCluster", _delete),
+    Row("POST", f"{_V}/{{cluster}}/kubeconfig/content", "CreateKubeconfig", _create_kubeconfig),
+    Row("GET", "/20180222/clusterOptions/{option}", "GetClusterOptions", _cluster_options),
     Row("GET", f"{_OWN}/webhookManifests", "GetCluster", _webhook_manifests),
     Row("POST", f"{_OWN}/tokens", "CreateClusterToken", _create_token),
     Row("GET", f"{_OWN}/tokens", "ListClusterTokens", _list_tokens),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from assay.admission import authority, clusters
-from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState
+from assay.admission.model import Cluster, ClusterChange, ClusterDetails, ClusterState, Listing
 from assay.admission.policy import ImagePolicy
 from assay.clock import Ocid, SetClock
 from assay.errors import Reason, Refused
@@ -133,12 +133,13 @@ def test_lists_are_by_name_and_page_without_gaps(store: Store, cluster: Cluster)
         clusters.create_cluster(store, ACTOR, ClusterDetails(TENANCY, name))
     clusters.delete_cluster(store, ACTOR, cluster.ocid)
     seen: list[str] = []
-    page = clusters.list_clusters(store, ACTOR, TENANCY, limit=2, states=[ClusterState.ACTIVE])
+    page = clusters.list_clusters(store, ACTOR, TENANCY, Listing(limit=2, states=(ClusterState.ACTIVE,)))
     seen += [each.name for each in page.items]
-    page = clusters.list_clusters(store, ACTOR, TENANCY, limit=2, states=[ClusterState.ACTIVE], page=page.next_page)
+    later = Listing(limit=2, states=(ClusterState.ACTIVE,), page=page.next_page)
+    page = clusters.list_clusters(store, ACTOR, TENANCY, later)
     seen += [each.name for each in page.items]
     assert (seen, page.next_page) == (["a", "b", "c"], "")
-    assert [each.name for each in clusters.list_clusters(store, ACTOR, TENANCY, name="b").items] == ["b"]
+    assert [each.name for each in clusters.list_clusters(store, ACTOR, TENANCY, Listing(name="b")).items] == ["b"]
     assert len(clusters.list_clusters(store, ACTOR, TENANCY).items) == 4
 
 

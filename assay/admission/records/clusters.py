@@ -19,13 +19,25 @@ from sqlalchemy import (
     update,
 )
 
-from assay.admission.model import Cluster, ClusterCertificate, ClusterDetails, ClusterState, ClusterType, PolicyVersion
+from assay.admission.model import (
+    Cluster,
+    ClusterCertificate,
+    ClusterDetails,
+    ClusterState,
+    ClusterType,
+    Listing,
+    PolicyVersion,
+    SortBy,
+    Trace,
+)
 from assay.admission.policy import ImagePolicy
 from assay.clock import Instant, new_etag
 from assay.errors import not_found
-from assay.storage import Json, metadata, owned
+from assay.storage import Json, Store, metadata, owned
+from assay.storage.pages import Page, Window, select_page
 
-#: Names of living clusters are unique in a tenancy: people and addresses call a cluster by its name.
+#: Names of living clusters are unique in a tenancy: people and addresses call a cluster by its name. `…_in`: OCIDs of
+#: work requests.
 cluster = Table(
     "cluster",
     metadata,
@@ -39,6 +51,12 @@ cluster = Table(
     Column("options", Json, nullable=False),
     Column("endpoint_config", Json, nullable=False),
     Column("created_by", Text, nullable=False),
+    Column("pod_networks", Json),
+    Column("created_in", Text),
+    Column("updated_by", Text),
+    Column("updated_in", Text),
+    Column("deleted_by", Text),
+    Column("deleted_in", Text),
 )
 _LIVING = text("lifecycle_state <> 'DELETED'")
 Index(
@@ -111,6 +129,7 @@ def insert_cluster(
             cluster_type=details.cluster_type,
             options=dict(details.options),
             endpoint_config=dict(details.endpoint_config),
+            pod_networks=list(details.pod_networks),
             created_by=made_by,
             freeform_tags=dict(details.freeform_tags),
             defined_tags=dict(details.defined_tags),
@@ -173,26 +192,34 @@ def named(connection: Connection, tenancy: str, name: str) -> Cluster | None:
     return _cluster(row) if row else None
 
 
-def clusters(
-    connection: Connection,
-    tenancy: str,
-    compartment: str,
-    *,
-    name: str | None,
-    states: tuple[ClusterState, ...],
-    after: tuple[str, str] | None,
-    rows_max: int,
-) -> tuple[Cluster, ...]:
-    """Clusters of a compartment by name and OCID, from behind `after` (name, OCID) on."""
+def clusters(store: Store, connection: Connection, tenancy: str, compartment: str, listing: Listing) -> Page[Cluster]:
+    """A page of the clusters of a compartment, deleted ones too unless a state is asked for."""
     query = _with_policy.where(cluster.c.tenancy == tenancy, cluster.c.compartment == compartment)
-    if name is not None:
-        query = query.where(cluster.c.name == name)
-    if states:
-        query = query.where(cluster.c.lifecycle_state.in_(states))
-    if after is not None:
-        same = and_(cluster.c.name == after[0], cluster.c.ocid > after[1])
-        query = query.where((cluster.c.name > after[0]) | same)
-    return tuple(map(_cluster, connection.execute(query.order_by(cluster.c.name, cluster.c.ocid).limit(rows_max))))
+    if listing.name:
+        query = query.where(cluster.c.name == listing.name)
+    if listing.ocid:
+        query = query.where(cluster.c.ocid == listing.ocid)
+    if listing.states:
+        query = query.where(cluster.c.lifecycle_state.in_(listing.states))
+    order = {
+        SortBy.ID: (cluster.c.ocid,),
+        SortBy.NAME: (cluster.c.name, cluster.c.ocid),
+        SortBy.TIME_CREATED: (cluster.c.time_created, cluster.c.ocid),
+    }[listing.sort_by]
+    window = Window(listing.descending, listing.limit, listing.page)
+    found = select_page(connection, store.page_key, query, order, window)
+    return Page(tuple(map(_cluster, found.items)), found.next_page)
+
+
+def kubernetes_versions(connection: Connection, tenancy: str, compartment: str) -> tuple[str, ...]:
+    """The Kubernetes versions that the living clusters of a compartment are said to have."""
+    query = select(cluster.c.kubernetes_version).where(
+        cluster.c.tenancy == tenancy,
+        cluster.c.compartment == compartment,
+        cluster.c.lifecycle_state != ClusterState.DELETED,
+        cluster.c.kubernetes_version != "",
+    )
+    return tuple(connection.execute(query.distinct().order_by(cluster.c.kubernetes_version)).scalars())
 
 
 def change_cluster(connection: Connection, ocid: str, now: Instant, values: Mapping[str, Any]) -> None:
@@ -300,7 +327,10 @@ def _cluster(row: Row[Any]) -> Cluster:
         cluster_type=ClusterType(row.cluster_type),
         options=row.options,
         endpoint_config=row.endpoint_config,
-        created_by=row.created_by,
+        pod_networks=tuple(row.pod_networks or ()),
+        created=Trace(row.created_by, row.created_in or ""),
+        updated=Trace(row.updated_by or "", row.updated_in or ""),
+        deleted=Trace(row.deleted_by or "", row.deleted_in or ""),
         time_created=row.time_created,
         time_updated=row.time_updated,
         time_deleted=row.time_deleted,
