@@ -11,6 +11,7 @@ from assay.advisories.affects import Statement
 from assay.advisories.classes import LinkKind
 from assay.advisories.records import content, reading
 from assay.advisories.records.reading import Membership, MemberTexts, Version
+from assay.clock import Instant
 
 REFERENCES_MAX = 50
 
@@ -20,7 +21,10 @@ _ADVISORY_PAGE = "https://osv.dev/vulnerability/"
 
 @dataclass(frozen=True, slots=True)
 class VulnerabilityDetails:
-    """What people read about a vulnerability. `advisories` and `aliases` are sorted; `name` is not among `aliases`."""
+    """What people read about a vulnerability. `advisories` and `aliases` are sorted; `name` is not among `aliases`.
+
+    `published`: when the first of its advisories was, if any of them says so.
+    """
 
     id: int
     name: str
@@ -30,6 +34,7 @@ class VulnerabilityDetails:
     link: str
     references: tuple[str, ...]
     advisories: tuple[str, ...]
+    published: Instant | None
 
 
 class ChangeKind(StrEnum):
@@ -122,6 +127,7 @@ def _details(vulnerability_id: int, name: str, members: Sequence[MemberTexts]) -
         link=(_CVE_PAGE if name.startswith("CVE-") else _ADVISORY_PAGE) + name,
         references=tuple(references)[:REFERENCES_MAX],
         advisories=tuple(sorted(links)),
+        published=min((each.published for each in members if each.published is not None), default=None),
     )
 
 

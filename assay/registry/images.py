@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
-from assay.errors import not_found
+from assay.errors import Refused, not_found
 from assay.iam import Actor, Target, authorize, permitted
 from assay.oci import Digest, Platform
 from assay.registry import access, listing, pulls
@@ -24,6 +24,7 @@ from assay.registry.records import tags as tag_records
 from assay.storage import Store, pages
 
 LATEST_MAX = 100
+BEARING_MAX = 1_000
 EVERY_IMAGE = ImageFilter()
 LATEST_FIRST = Order()
 
@@ -104,6 +105,19 @@ def of_digest(connection: Connection, repository: str, digest: Digest) -> Image 
 def of_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
     """An image by OCID, deleted ones included. For rooms, as `latest`."""
     return records.by_ocid(connection, tenancy, ocid)
+
+
+def bearing(connection: Connection, tenancy: str, name: str, *, repository: str = "") -> tuple[str, ...]:
+    """The available images (OCIDs, at most 1,000) that bear a version or digest, in one repository (by OCID) or any.
+
+    For rooms, as `latest`.
+    """
+    try:
+        narrow = ImageFilter(repository=repository, digest=Digest(name))
+    except Refused:
+        narrow = ImageFilter(repository=repository, version=name)
+    found = records.listed(connection, tenancy, narrow, LATEST_FIRST, None, rows_max=BEARING_MAX)
+    return tuple(each.ocid for each in found)
 
 
 def layers(store: Store, actor: Actor, ocid: str) -> tuple[Layer, ...]:

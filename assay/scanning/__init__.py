@@ -3,7 +3,6 @@
 from assay.scanning import (
     comparison,
     details,
-    full,
     model,
     purge,
     recipes,
@@ -12,13 +11,13 @@ from assay.scanning import (
     risk,
     scanners,
     verdicts,
+    vulnerabilities,
     waiting,
 )
 
 __all__ = [
     "comparison",
     "details",
-    "full",
     "model",
     "purge",
     "recipes",
@@ -27,5 +26,6 @@ __all__ = [
     "risk",
     "scanners",
     "verdicts",
+    "vulnerabilities",
     "waiting",
 ]

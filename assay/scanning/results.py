@@ -1,17 +1,20 @@
-"""Reading scans: of an image, of many, the latest of each, and how an image stands. As of the published revision.
+"""Scans: of an image, of many, the latest of each; how an image stands; deleting and moving. As of what is published.
 
 Whoever reads needs the permission on the compartment of the scanner that made them (oci-api 4.2: results lie there).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from assay.advisories import revisions
 from assay.errors import not_found
-from assay.iam import Actor, Target, authorize, permitted
+from assay.iam import Act, Actor, Target, authorize, perform, permitted, work_requests
+from assay.iam.work_requests import Work
+from assay.registry import images, repositories
+from assay.registry.model import Image
 from assay.scanning import ocids
 from assay.scanning.counting import Counts
 from assay.scanning.model import ImageStatus, RepositorySummary, Scan, ScanFilter, Standing
@@ -28,23 +31,47 @@ GET = "GetContainerScanResult"
 def listed(
     store: Store, actor: Actor, narrow: ScanFilter, *, limit: int | None = None, page: str = ""
 ) -> pages.Page[Scan]:
-    """A page of scans, the newest first. Errors: Refused (NOT_FOUND when the actor may read none, PAGE_TOKEN)."""
+    """A page of scans in the filter's order. A name that nothing bears leaves none.
+
+    Errors: Refused (NOT_FOUND when the actor may read none, PAGE_TOKEN).
+    """
     rows_max = pages.page_rows(limit)
+    query = (LIST, actor.tenancy, narrow)
     with store.database.read() as connection:
         published = revisions.published_revision(connection)
-        query = (LIST, actor.tenancy, narrow)
         after = pages.decode_page(store.page_key, query, page) if page else None
-        within = replace(narrow, compartments=_allowed_compartments(store, connection, actor, narrow))
-        rows = scans.listed(connection, actor.tenancy, within, published, after, rows_max + 1)
+        allowed = _allowed_compartments(store, connection, actor, narrow)
+        within, bearers = _with_ocids(connection, actor, replace(narrow, compartments=allowed))
+        unrated_as = RiskLevel(store.unrated_as.upper())
+        rows = (
+            scans.listed(connection, actor.tenancy, within, bearers, unrated_as, published, after, rows_max + 1)
+            if within is not None
+            else ()
+        )
     shown = rows[:rows_max]
-    more = len(rows) > rows_max
-    last = shown[-1] if shown else None
-    token = (
-        pages.encode_page(store.page_key, query, (last.time_created, last.rev, last.inventory.id))
-        if more and last
-        else ""
-    )
-    return pages.Page(tuple(scan_of(store, row) for row in shown), token)
+    token = pages.encode_page(store.page_key, query, shown[-1][1]) if len(rows) > rows_max else ""
+    return pages.Page(tuple(scan_of(store, row) for row, _ in shown), token)
+
+
+def _with_ocids(
+    connection: Connection, actor: Actor, narrow: ScanFilter
+) -> tuple[ScanFilter | None, Collection[str] | None]:
+    """A filter with the repository's OCID in place of its name (None when no repository has it), and the images that
+    bear the image name (None when none was asked for)."""
+    if narrow.repository_name:
+        repository = repositories.of_name(connection, actor.tenancy, narrow.repository_name)
+        if repository is None or narrow.repository not in ("", repository.ocid):
+            return None, None
+        narrow = replace(narrow, repository=repository.ocid)
+    if not narrow.image_name:
+        return narrow, None
+    return narrow, images.bearing(connection, actor.tenancy, narrow.image_name, repository=narrow.repository)
+
+
+def image_of(store: Store, scan: Scan) -> Image | None:
+    """The image that a scan is of, deleted ones included; None once it is purged. For whoever may read the scan."""
+    with store.database.read() as connection:
+        return images.of_ocid(connection, scan.tenancy, scan.image)
 
 
 def get(store: Store, actor: Actor, ocid: str) -> Scan:
@@ -60,16 +87,16 @@ def latest(connection: Connection, store: Store, image: str) -> Scan | None:
     return None if row is None else scan_of(store, row)
 
 
-def statuses(store: Store, actor: Actor, images: Collection[str]) -> Mapping[str, ImageStatus]:
+def statuses(store: Store, actor: Actor, wanted: Collection[str]) -> Mapping[str, ImageStatus]:
     """How each of these images stands; those of which the actor may not read results are left out."""
     with store.database.read() as connection:
         published = revisions.published_revision(connection)
-        found = inventories.of_images(connection, images)
+        found = inventories.of_images(connection, wanted)
         latest_scans = scans.latest_of_images(connection, list(found), published)
-        waiting = requests.of_images(connection, images)
+        waiting = requests.of_images(connection, wanted)
         allowed = _Allowed(store, connection, actor)
         result: dict[str, ImageStatus] = {}
-        for image in images:
+        for image in wanted:
             inventory, request, row = found.get(image), waiting.get(image), latest_scans.get(image)
             place = inventory or request
             if place is not None and (place.tenancy != actor.tenancy or place.compartment not in allowed):
@@ -80,19 +107,19 @@ def statuses(store: Store, actor: Actor, images: Collection[str]) -> Mapping[str
                 missing = missing_statements(connection, request.tenancy, now=store.clock.now())
                 standing = Standing.NOT_PERMITTED if missing else Standing.WAITING
                 result[image] = ImageStatus(image, standing, scan, current, missing)
-            elif inventory is not None and inventory.is_live:
+            elif inventory is not None and inventory.is_live and scan is not None:
                 result[image] = ImageStatus(image, Standing.SCANNED, scan, current)
             else:
                 result[image] = ImageStatus(image, Standing.UNWATCHED, scan, current)
     return result
 
 
-def repository_summaries(store: Store, actor: Actor, repositories: Collection[str]) -> Mapping[str, RepositorySummary]:
+def repository_summaries(store: Store, actor: Actor, wanted: Collection[str]) -> Mapping[str, RepositorySummary]:
     """The latest scans of each repository, summed up; repositories without a readable scan are left out."""
     with store.database.read() as connection:
         published = revisions.published_revision(connection)
         allowed = _Allowed(store, connection, actor)
-        found = scans.latest_of_repositories(connection, repositories, published)
+        found = scans.latest_of_repositories(connection, wanted, published)
         return {
             repository: _summary(repository, [scan_of(store, row) for row in rows])
             for repository, all_rows in found.items()
@@ -186,3 +213,59 @@ class _Allowed:
                 self._connection, self._actor, LIST, Target(compartment), now=self._store.clock.now()
             )
         return self._known[compartment]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A result that is gone. It has no etag: it is never changed, only deleted, and once."""
+
+    ocid: str
+    compartment: str
+    etag: str = ""
+
+
+def delete(store: Store, actor: Actor, ocid: str) -> Deleted:
+    """Delete a result. No older one takes its place: an image whose latest result is deleted has none until it is
+    scanned again. Verdicts that were given on it stay. Errors: Refused (NOT_FOUND)."""
+    operation = "DeleteContainerScanResult"
+
+    def apply(act: Act) -> Deleted:
+        row = readable(store, act.connection, actor, ocid, operation)
+        scans.erase(act.connection, row.inventory.id, row.rev)
+        gone = Deleted(ocid, row.inventory.compartment)
+        work_requests.begin(store, act, Work.DELETE_CONTAINER_SCAN_RESULT, gone)
+        return gone
+
+    return perform(store, actor, operation, locate=_locate(store, actor, ocid, operation), change=apply)
+
+
+def move(store: Store, actor: Actor, ocid: str, compartment: str, *, retry_token: str | None = None) -> Scan:
+    """Put a result into another compartment, with the other results of the same inventory, as they tell one story.
+
+    The actor needs the permission in both compartments. Errors: Refused (NOT_FOUND, RETRY_TOKEN_REUSED).
+    """
+    operation = "ChangeContainerScanResultCompartment"
+
+    def apply(act: Act) -> Scan:
+        row = readable(store, act.connection, actor, ocid, operation)
+        authorize(act.connection, act.actor, operation, Target(compartment), now=act.now)
+        inventories.move(act.connection, compartment, inventory_id=row.inventory.id)
+        return scan_of(store, readable(store, act.connection, actor, ocid, operation))
+
+    return perform(
+        store,
+        actor,
+        operation,
+        locate=_locate(store, actor, ocid, operation),
+        change=apply,
+        replay=Scan,
+        retry_token=retry_token,
+        request=(ocid, compartment),
+    )
+
+
+def _locate(store: Store, actor: Actor, ocid: str, operation: str) -> Callable[[Connection], Target]:
+    def locate(connection: Connection) -> Target:
+        return target_of(readable(store, connection, actor, ocid, operation), ocid)
+
+    return locate

@@ -8,14 +8,16 @@ from sqlalchemy import Connection, Row, and_, or_, select
 from assay.advisories.records import content, intervals
 from assay.advisories.records.content import Texts
 from assay.advisories.records.tables import advisory, advisory_version, affected, as_of, member, vulnerability
+from assay.clock import Instant
 
 
 class MemberTexts(NamedTuple):
-    """The texts of one advisory of a vulnerability."""
+    """The texts of one advisory of a vulnerability, and when it was published, if it says so."""
 
     vulnerability_id: int
     advisory: str
     texts: Texts
+    published: Instant | None
 
 
 class Membership(NamedTuple):
@@ -91,7 +93,7 @@ def texts(connection: Connection, ids: Collection[int], rev: int) -> Iterator[Me
     """The texts of all advisories of vulnerabilities, by vulnerability and advisory name."""
     for piece in intervals.pieces(sorted(ids)):
         query = (
-            select(member.c.vulnerability_id, advisory.c.name, advisory_version.c.texts)
+            select(member.c.vulnerability_id, advisory.c.name, advisory_version.c.texts, advisory_version.c.published)
             .select_from(
                 member.join(advisory_version, advisory_version.c.advisory_id == member.c.advisory_id).join(
                     advisory, advisory.c.id == member.c.advisory_id
@@ -101,7 +103,8 @@ def texts(connection: Connection, ids: Collection[int], rev: int) -> Iterator[Me
             .order_by(member.c.vulnerability_id, advisory.c.name, advisory.c.id)
         )
         for row in connection.execute(query):
-            yield MemberTexts(row.vulnerability_id, row.name, content.decode_texts(row.texts))
+            published = None if row.published is None else Instant(row.published)
+            yield MemberTexts(row.vulnerability_id, row.name, content.decode_texts(row.texts), published)
 
 
 def memberships(connection: Connection, ids: Collection[int], rev_a: int, rev_b: int) -> Sequence[Membership]:

@@ -21,16 +21,32 @@ class Cause(StrEnum):
     MANUAL = "manual"
 
 
+class ScanSort(StrEnum):
+    """By what scans are listed; the time breaks ties."""
+
+    TIME = "timeStarted"
+    PROBLEMS = "problemCount"
+    SEVERITY = "highestProblemSeverity"
+
+
 @dataclass(frozen=True, slots=True)
 class ScanFilter:
-    """What a list of scans is narrowed to; None and empty values don't narrow."""
+    """What a list of scans is narrowed to, and its order; None and empty values don't narrow.
+
+    `repository` and `image` are OCIDs, `repository_name` a name, `image_name` a version or a digest.
+    """
 
     compartments: tuple[str, ...] = ()
     repository: str = ""
     image: str = ""
+    repository_name: str = ""
+    image_name: str = ""
+    level: RiskLevel | None = None
     since: Instant | None = None
     until: Instant | None = None
     is_latest_only: bool = False
+    sort_by: ScanSort = ScanSort.TIME
+    descending: bool = True
 
 
 @dataclass(frozen=True, slots=True)

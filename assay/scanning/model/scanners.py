@@ -159,7 +159,7 @@ class ScannerFilter:
 
     compartments: tuple[str, ...]
     display_name: str = ""
-    lifecycle_state: LifecycleState | None = LifecycleState.ACTIVE
+    lifecycle_state: str = LifecycleState.ACTIVE
     by_time: bool = True
     descending: bool = True
 

@@ -173,7 +173,7 @@ def close_repository(connection: Connection, repository: str, rev: int) -> None:
 
 def freeze_repository(connection: Connection, repository: str, rev: int) -> None:
     """Look at no image of a repository any more."""
-    connection.execute(update(inventory).where(inventory.c.repository == repository, *_LIVE).values(frozen_rev=rev))
+    connection.execute(update(inventory).where(inventory.c.repository == repository, *LIVE).values(frozen_rev=rev))
 
 
 def take_up(connection: Connection, found: Inventory, *, target: str, compartment: str) -> None:
@@ -194,7 +194,7 @@ def hand_over(connection: Connection, repository: str, *, target: str, compartme
     """Let another target look at the images of a repository from now on."""
     connection.execute(
         update(inventory)
-        .where(inventory.c.repository == repository, *_LIVE)
+        .where(inventory.c.repository == repository, *LIVE)
         .values(target=target, compartment=compartment)
     )
 
@@ -207,7 +207,7 @@ def move(connection: Connection, compartment: str, *, target: str = "", inventor
 
 def watched_by(connection: Connection, repository: str) -> str:
     """The target for which images of a repository are looked at; empty when none is."""
-    query = select(inventory.c.target).where(inventory.c.repository == repository, *_LIVE).limit(1)
+    query = select(inventory.c.target).where(inventory.c.repository == repository, *LIVE).limit(1)
     return connection.execute(query).scalar_one_or_none() or ""
 
 
@@ -219,7 +219,7 @@ def changed(connection: Connection, sets: Collection[int]) -> list[tuple[str, in
         chains.update(connection.execute(query).scalars())
     found: list[tuple[str, int]] = []
     for piece in batches(sorted(chains)):
-        query = select(inventory.c.repository, inventory.c.id).where(inventory.c.chain_id.in_(piece), *_LIVE)
+        query = select(inventory.c.repository, inventory.c.id).where(inventory.c.chain_id.in_(piece), *LIVE)
         found.extend((row[0], row[1]) for row in connection.execute(query))
     return sorted(found)
 
@@ -283,4 +283,4 @@ def inventory_of(row: Row[Any]) -> Inventory:
 
 
 #: Inventories that a re-scan looks at.
-_LIVE = (inventory.c.until_rev == OPEN, inventory.c.frozen_rev.is_(None))
+LIVE = (inventory.c.until_rev == OPEN, inventory.c.frozen_rev.is_(None))

@@ -144,7 +144,7 @@ def _listed(
     query = select(table).where(table.c.tenancy == tenancy, table.c.compartment.in_(narrow.compartments))
     if narrow.display_name:
         query = query.where(table.c.display_name == narrow.display_name)
-    if narrow.lifecycle_state is not None:
+    if narrow.lifecycle_state:
         query = query.where(table.c.lifecycle_state == narrow.lifecycle_state)
     first = table.c.time_created if narrow.by_time else table.c.display_name
     if after is not None:

@@ -3,20 +3,26 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, literal, or_, select, tuple_, update
 
 from assay.clock import Instant
 from assay.scanning.counting import Vector
-from assay.scanning.model import Cause, ScanFilter
+from assay.scanning.model import Cause, ScanFilter, ScanSort
 from assay.scanning.records import totals
 from assay.scanning.records.batches import batches
 from assay.scanning.records.inventories import STATES, Inventory, inventory_of
 from assay.scanning.records.tables import OPEN, inventory, scan
-from assay.scanning.risk import ScanState
+from assay.scanning.risk import ORDER, RiskLevel, ScanState
 from assay.storage import insert
 
 #: Codes of causes in rows; a place in this tuple never changes.
 CAUSES = (Cause.PUSH, Cause.ENABLED, Cause.FEED, Cause.MANUAL)
+
+#: The state code of a scan that somebody deleted. Its row stays, so that no older scan is taken for the present one.
+GONE = len(STATES)
+
+#: What risk levels weigh where scans are sorted by them; a scan without a level comes before all.
+WEIGHTS = {level: len(ORDER) - place for place, level in enumerate(ORDER)}
 
 
 class ScanRow(NamedTuple):
@@ -40,17 +46,20 @@ def add(
     vector: Vector,
     now: Instant,
 ) -> bool:
-    """Write a scan unless there is one of this inventory as of `rev`; whether it was written."""
+    """Write a scan unless there is one of this inventory as of `rev` that is not deleted; whether it was written."""
     numbers = dict(zip(totals.COLUMNS, vector, strict=True))
-    statement = insert(connection, scan).values(
-        inventory_id=inventory_id,
-        rev=rev,
-        cause=CAUSES.index(cause),
-        state=STATES.index(state),
-        time_created=now,
-        **numbers,
+    values = {"cause": CAUSES.index(cause), "state": STATES.index(state), "time_created": now, **numbers}
+    statement = insert(connection, scan).values(inventory_id=inventory_id, rev=rev, **values)
+    again = statement.on_conflict_do_update(
+        index_elements=["inventory_id", "rev"], set_=values, where=scan.c.state == GONE
     )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(again.returning(scan.c.rev)).first() is not None
+
+
+def erase(connection: Connection, inventory_id: int, rev: int) -> None:
+    """Delete a scan: it is shown no more, and no older one takes its place."""
+    statement = update(scan).where(scan.c.inventory_id == inventory_id, scan.c.rev == rev)
+    connection.execute(statement.values(state=GONE))
 
 
 def take_back(connection: Connection, inventory_id: int, rev: int) -> bool:
@@ -112,26 +121,36 @@ def listed(
     connection: Connection,
     tenancy: str,
     narrow: ScanFilter,
+    images: Collection[str] | None,
+    unrated_as: RiskLevel,
     published: int,
     after: Sequence[Any] | None,
     rows_max: int,
-) -> tuple[ScanRow, ...]:
-    """Scans, the newest first: by time, then revision and inventory; behind the key (time, rev, inventory)."""
+) -> tuple[tuple[ScanRow, tuple[int, int, int, int]], ...]:
+    """Scans in the filter's order, each with its key (weight, time, revision, inventory), behind the key `after`.
+
+    `images`: those that bear the name asked for, or None where none was.
+    """
+    level = _level(unrated_as)
+    weights: dict[ScanSort, ColumnElement[int]] = {
+        ScanSort.TIME: literal(0),
+        ScanSort.PROBLEMS: _problems(),
+        ScanSort.SEVERITY: level,
+    }
     query = _readable(published).where(inventory.c.tenancy == tenancy, *_of_inventories(narrow), *_of_scans(narrow))
+    if narrow.level is not None:
+        query = query.where(level == WEIGHTS[narrow.level])
+    if images is not None:
+        query = query.where(inventory.c.image.in_(images))
     if narrow.is_latest_only:
         query = query.where(inventory.c.until_rev == OPEN, scan.c.rev == _latest(published))
-    key = (scan.c.time_created, scan.c.rev, scan.c.inventory_id)
+    weight = weights[narrow.sort_by]
+    key = (weight, scan.c.time_created, scan.c.rev, scan.c.inventory_id)
     if after is not None:
-        time, rev, identity = after
-        query = query.where(
-            or_(
-                key[0] < time,
-                and_(key[0] == time, key[1] < rev),
-                and_(key[0] == time, key[1] == rev, key[2] < identity),
-            )
-        )
-    query = query.order_by(*(column.desc() for column in key)).limit(rows_max)
-    return tuple(_scan_of(row) for row in connection.execute(query))
+        query = query.where(tuple_(*key) < after if narrow.descending else tuple_(*key) > after)
+    query = query.add_columns(weight.label("weight")).limit(rows_max)
+    rows = connection.execute(query.order_by(*(each.desc() if narrow.descending else each.asc() for each in key)))
+    return tuple((_scan_of(row), (row.weight, row.scanned, row.rev, row.id)) for row in rows)
 
 
 def latest_of_images(connection: Connection, images: Collection[str], published: int) -> dict[str, ScanRow]:
@@ -173,6 +192,7 @@ def latest_of_live(
             inventory.c.frozen_rev.is_(None),
             inventory.c.chain_id.is_not(None),
             scan.c.rev == _latest(published),
+            scan.c.state != GONE,
         )
         .order_by(inventory.c.id)
         .limit(limit)
@@ -205,8 +225,28 @@ def _readable(published: int) -> Select[Any]:
             *numbers,
         )
         .join(scan, scan.c.inventory_id == inventory.c.id)
-        .where(scan.c.rev <= _bound(published))
+        .where(scan.c.rev <= _bound(published), scan.c.state != GONE)
     )
+
+
+def _problems() -> ColumnElement[int]:
+    return scan.c.c5 + scan.c.c4 + scan.c.c3 + scan.c.c2 + scan.c.c1
+
+
+def _level(unrated_as: RiskLevel) -> ColumnElement[int]:
+    """The weight of a scan's risk level: `risk.risk_level` as an expression; 0 where it has none."""
+    numbers = {
+        RiskLevel.CRITICAL: scan.c.c5,
+        RiskLevel.HIGH: scan.c.c4,
+        RiskLevel.MEDIUM: scan.c.c3,
+        RiskLevel.LOW: scan.c.c1,
+    }
+    present = [
+        (or_(number > 0, scan.c.c2 > 0) if level is unrated_as else number > 0, WEIGHTS[level])
+        for level, number in numbers.items()
+    ]
+    not_whole = (scan.c.state != STATES.index(ScanState.COMPLETE), 0)
+    return case(not_whole, *present, else_=WEIGHTS[RiskLevel.NONE])
 
 
 def _bound(published: int) -> ColumnElement[int]:
