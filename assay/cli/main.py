@@ -11,6 +11,7 @@ import typer
 from assay.cli import (
     access,
     account,
+    api_keys,
     clusters,
     emergency,
     feeds,
@@ -60,6 +61,7 @@ _GROUPS = (
 )
 for panel, name, commands in _GROUPS:
     app.add_typer(commands, name=name, rich_help_panel=panel)
+people.users.add_typer(api_keys.app, name="api-key")
 
 app.command(rich_help_panel="Signing in")(account.login)
 app.command(rich_help_panel="Signing in")(account.logout)

@@ -183,12 +183,12 @@ def create_token(
 ) -> None:
     """Make an auth token for docker, podman or skopeo. It is shown once."""
     session = signed_in()
-    owner = _owner(session, user)
+    whose = owner(session, user)
     body: dict[str, Any] = {"description": description}
     if days is not None:
         body["lifetimeInSeconds"] = days * DAY_SECONDS
-    made = session.server.post(f"{USERS}/{owner['id']}/authTokens", body).body
-    login = f"{session.profile.namespace}/{owner['name']}"
+    made = session.server.post(f"{USERS}/{whose['id']}/authTokens", body).body
+    login = f"{session.profile.namespace}/{whose['name']}"
     show.note(f"User name for the client: {login}. The token is shown only now.")
     show.said(output, made["token"], {**made, "login": login, "registry": session.profile.registry})
 
@@ -197,7 +197,7 @@ def create_token(
 def list_tokens(user: OfUser = "", output: Out = Output.TABLE) -> None:
     """List auth tokens, without their secrets."""
     session = signed_in()
-    found = session.server.everything(f"{USERS}/{_owner(session, user)['id']}/authTokens")
+    found = session.server.everything(f"{USERS}/{owner(session, user)['id']}/authTokens")
     show.rows(output, _TOKENS, found, empty="There is no auth token.")
 
 
@@ -209,11 +209,12 @@ def delete_token(
 ) -> None:
     """Delete an auth token; it opens nothing from now on."""
     session = signed_in()
-    session.server.delete(f"{USERS}/{_owner(session, user)['id']}/authTokens/{token}")
+    session.server.delete(f"{USERS}/{owner(session, user)['id']}/authTokens/{token}")
     show.said(output, "Deleted the auth token.", {"id": token})
 
 
-def _owner(session: Session, user: str) -> dict[str, Any]:
+def owner(session: Session, user: str) -> dict[str, Any]:
+    """Whose credentials are meant: `id` and `name` of the user named, or of who is signed in. Errors: Refused."""
     if user:
         return _user(session, user)
     who = session.server.get("/20260901/sessions/current").body
