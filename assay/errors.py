@@ -46,6 +46,7 @@ class Reason(StrEnum):
     SIZE_INVALID = "size-invalid"
     UNAVAILABLE = "unavailable"
     SEALED = "sealed"
+    IMAGE_NOT_VERIFIED = "image-not-verified"
     CORRUPT = "corrupt"
     INTERNAL = "internal"
 
@@ -92,6 +93,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.SIZE_INVALID: Answer(400, "InvalidParameter", "SIZE_INVALID"),
     Reason.UNAVAILABLE: Answer(503, "ServiceUnavailable", "UNAVAILABLE"),
     Reason.SEALED: Answer(503, "ServiceUnavailable", "UNAVAILABLE"),
+    Reason.IMAGE_NOT_VERIFIED: Answer(502, "FunctionImageVerificationFail", "DENIED"),
     Reason.CORRUPT: Answer(500, "InternalServerError", "UNKNOWN"),
     Reason.INTERNAL: Answer(500, "InternalServerError", "UNKNOWN"),
 }
@@ -121,6 +123,22 @@ class Refused(AssayError):
     """The caller asked for something that may not, or cannot, be done; nothing was changed."""
 
     reason = Reason.MALFORMED
+
+
+class Denied(Refused):
+    """No statement allows it. It says what `not_found` says; what was attempted is for the audit log alone.
+
+    `operation` is a row of the table of permissions, `compartment` and `resource` the OCIDs of what it was aimed at.
+    """
+
+    reason = Reason.NOT_FOUND
+
+    def __init__(self, operation: str, compartment: str, resource: str = "") -> None:
+        same = not_found()
+        super().__init__(same.message, advice=same.advice)
+        self.operation = operation
+        self.compartment = compartment
+        self.resource = resource
 
 
 class Unavailable(AssayError):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from assay.admission import ImagePolicy
+from assay.admission.model import Listing
 from assay.clock import Instant
 from assay.console import facts, keys, scope
 from assay.console.clusters import Draft, KeyName
@@ -52,7 +53,7 @@ def show_list(visit: Visit) -> Reply:
     found = scope.gather(
         visit,
         lambda compartment, page: applications.listed(
-            visit.store, visit.actor, compartment, limit=visit.limit(), page=page
+            visit.store, visit.actor, compartment, Listing(limit=visit.limit(), page=page)
         ),
     )
     return Page(
@@ -77,7 +78,8 @@ def show(visit: Visit) -> Reply:
     """An application: its functions, the form for a new one, its policy."""
     visit.only()
     application = applications.get(visit.store, visit.actor, visit.names["application"])
-    page = functions.listed(visit.store, visit.actor, application.ocid, limit=visit.limit(), page=visit.asked("after"))
+    listing = Listing(limit=visit.limit(), page=visit.asked("after"))
+    page = functions.listed(visit.store, visit.actor, application.ocid, listing)
     row = _application(visit, application)
     in_force = Draft(row.enabled, frozenset(key.ocid for key in row.keys))
     is_sent = visit.fault is not None and visit.sent("do") == "policy"
@@ -127,7 +129,7 @@ def change(visit: Visit) -> Elsewhere:
 
 
 def _application(visit: Visit, application: model.Application) -> ApplicationRow:
-    page = functions.listed(visit.store, visit.actor, application.ocid, limit=FUNCTIONS_SHOWN_MAX)
+    page = functions.listed(visit.store, visit.actor, application.ocid, Listing(limit=FUNCTIONS_SHOWN_MAX))
     named = zip(application.policy.keys, application.key_names, strict=True)
     return ApplicationRow(
         ocid=application.ocid,

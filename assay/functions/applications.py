@@ -10,11 +10,13 @@ from sqlalchemy import Connection
 
 from assay.admission import ImagePolicy, clusters
 from assay.admission.examine import Gate
+from assay.admission.model import Listing
 from assay.errors import Reason, Refused
 from assay.functions import images, records
 from assay.functions.model import Application, ApplicationChange, ApplicationDetails, State
-from assay.iam import Act, Actor, Target, authorize, perform
-from assay.storage import Store, pages
+from assay.iam import Act, Actor, Target, authorize, perform, work_requests
+from assay.iam.work_requests import Work
+from assay.storage import Store
 from assay.storage.pages import Page
 
 FUNCTIONS_WITH_POLICY_MAX = 5
@@ -39,7 +41,9 @@ def create(store: Store, actor: Actor, details: ApplicationDetails, *, retry_tok
                 reason=Reason.EXISTS,
             )
         ocid = store.site.new_ocid("fnapp").text
-        return records.insert_application(act.connection, ocid, actor.tenancy, details, key_names, act.now)
+        made = records.insert_application(act.connection, ocid, actor.tenancy, details, key_names, act.now)
+        work_requests.begin(store, act, Work.CREATE_APPLICATION, made)
+        return made
 
     return perform(
         store,
@@ -59,20 +63,11 @@ def get(store: Store, actor: Actor, application: str) -> Application:
         return readable(store, connection, actor, application, "GetApplication")
 
 
-def listed(
-    store: Store, actor: Actor, compartment: str, *, name: str | None = None, limit: int | None = None, page: str = ""
-) -> Page[Application]:
-    """A page of the applications of a compartment by name. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
-    asked = ("applications", actor.tenancy, compartment, name)
+def listed(store: Store, actor: Actor, compartment: str, listing: Listing | None = None) -> Page[Application]:
+    """A page of the applications of a compartment. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
     with store.database.read() as connection:
         authorize(connection, actor, "ListApplications", Target(compartment=compartment), now=store.clock.now())
-
-        def fetch(after: records.After, rows_max: int) -> tuple[Application, ...]:
-            return records.applications(
-                connection, actor.tenancy, compartment, name=name, after=after, rows_max=rows_max
-            )
-
-        return page_by_name(store, asked, fetch, limit, page)
+        return records.applications(store, connection, actor.tenancy, compartment, listing or Listing())
 
 
 def update(
@@ -86,24 +81,40 @@ def update(
 ) -> Application:
     """Change an application. A policy is set only if every function in it complies with it.
 
-    Errors: Refused (NOT_FOUND, WRONG_STATE, LIMIT_EXCEEDED, NOT_ALLOWED with the function that does not comply).
+    Errors: Refused (NOT_FOUND, WRONG_STATE, LIMIT_EXCEEDED, IMAGE_NOT_VERIFIED with the function that does not
+    comply).
     """
     key_names = clusters.names_of_keys(store, actor, wanted.policy) if wanted.policy else ()
 
     def change(act: Act, found: Application) -> None:
         values = {
             "config": wanted.config,
-            "kept": wanted.kept,
+            "kept": None if wanted.kept is None else {**found.kept, **wanted.kept},
             "freeform_tags": wanted.freeform_tags,
             "defined_tags": wanted.defined_tags,
         }
         values = {column: value for column, value in values.items() if value is not None}
         if wanted.policy is not None:
-            _require_compliance(act, found, wanted.policy, key_names, gate)
+            _require_compliance(store, act, found, wanted.policy, key_names, gate)
             values |= records.policy_columns(wanted.policy, key_names)
         records.change(act.connection, records.application, found.ocid, act.now, values)
 
-    return _changed(store, actor, "UpdateApplication", application, change, if_match)
+    return _changed(store, actor, "UpdateApplication", application, change, if_match, Work.UPDATE_APPLICATION)
+
+
+def move(store: Store, actor: Actor, application: str, compartment: str, *, if_match: str | None = None) -> Application:
+    """Put an application with its functions into another compartment of its tenancy.
+
+    The actor needs the permission where it lies and where it is to lie. Errors: Refused (NOT_FOUND, WRONG_STATE,
+    ETAG_MISMATCH).
+    """
+    operation = "ChangeApplicationCompartment"
+
+    def change(act: Act, found: Application) -> None:
+        authorize(act.connection, actor, operation, Target(compartment, found.ocid), now=act.now)
+        records.move_application(act.connection, found.ocid, compartment, act.now)
+
+    return _changed(store, actor, operation, application, change, if_match, None)
 
 
 def delete(store: Store, actor: Actor, application: str, *, if_match: str | None = None) -> Application:
@@ -119,7 +130,7 @@ def delete(store: Store, actor: Actor, application: str, *, if_match: str | None
         gone = {"lifecycle_state": State.DELETED, "time_deleted": act.now}
         records.change(act.connection, records.application, found.ocid, act.now, gone)
 
-    return _changed(store, actor, "DeleteApplication", application, change, if_match)
+    return _changed(store, actor, "DeleteApplication", application, change, if_match, Work.DELETE_APPLICATION)
 
 
 def readable(store: Store, connection: Connection, actor: Actor, application: str, operation: str) -> Application:
@@ -149,37 +160,16 @@ def require_room(connection: Connection, application: Application, policy: Image
         )
 
 
-def page_by_name(
-    store: Store,
-    asked: tuple[object, ...],
-    fetch: Callable[[records.After, int], tuple[records.Named, ...]],
-    limit: int | None,
-    page: str,
-) -> Page[records.Named]:
-    """A page of what `fetch(after, rows_max)` gives by display name and OCID. Errors: Refused (PAGE_TOKEN)."""
-    rows = pages.page_rows(limit)
-    after: records.After = None
-    if page:
-        name, ocid = pages.decode_page(store.page_key, asked, page)
-        after = (str(name), str(ocid))
-    found = fetch(after, rows + 1)
-    shown = found[:rows]
-    if len(found) <= rows:
-        return Page(shown)
-    return Page(shown, pages.encode_page(store.page_key, asked, (shown[-1].display_name, shown[-1].ocid)))
-
-
 def _require_compliance(
-    act: Act, application: Application, policy: ImagePolicy, key_names: tuple[str, ...], gate: Gate
+    store: Store, act: Act, application: Application, policy: ImagePolicy, key_names: tuple[str, ...], gate: Gate
 ) -> None:
     if not policy.enabled:
         return
     require_room(act.connection, application, policy, more=0)
     by = images.examination(act.connection, act.actor, application, policy, key_names, gate, act.now)
-    for function in records.functions(
-        act.connection, application, name=None, after=None, rows_max=FUNCTIONS_WITH_POLICY_MAX
-    ):
-        images.require_allowed(by, images.with_digest(function.image, function.image_digest), function.display_name)
+    listing = Listing(limit=FUNCTIONS_WITH_POLICY_MAX)
+    for function in records.functions(store, act.connection, application, listing).items:
+        images.require_verified(by, images.with_digest(function.image, function.image_digest), function.display_name)
 
 
 def _changed(
@@ -189,6 +179,7 @@ def _changed(
     application: str,
     change: Callable[[Act, Application], None],
     if_match: str | None,
+    work: Work | None,
 ) -> Application:
     """Perform a change of one living application, locked meanwhile; the application as it is then."""
 
@@ -196,7 +187,10 @@ def _changed(
         found = records.get_application(act.connection, actor.tenancy, application)
         require_living(found)
         change(act, found)
-        return records.get_application(act.connection, actor.tenancy, application)
+        changed = records.get_application(act.connection, actor.tenancy, application)
+        if work is not None:
+            work_requests.begin(store, act, work, changed)
+        return changed
 
     return perform(
         store,

@@ -7,10 +7,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from assay.admission.examine import FoundImage, Gate
+from assay.admission.model import Listing
 from assay.errors import Reason, Refused
 from assay.functions import applications, images, records
 from assay.functions.model import Application, Function, FunctionChange, FunctionDetails, State
-from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam import Act, Actor, Target, authorize, perform, work_requests
+from assay.iam.work_requests import Work
 from assay.oci import Digest
 from assay.storage import Store
 from assay.storage.pages import Page
@@ -27,7 +29,7 @@ def create(
     """A new function, on the digest that its image has now. The application's policy decides on the image.
 
     Errors: Refused (NOT_FOUND for the application or the image, MALFORMED for an image of another registry, EXISTS,
-    LIMIT_EXCEEDED, NOT_ALLOWED when the policy denies the image).
+    LIMIT_EXCEEDED, IMAGE_NOT_VERIFIED when the policy denies the image).
     """
 
     def locate(connection: Connection) -> Target:
@@ -46,7 +48,9 @@ def create(
             )
         found = _image(act, of, details.display_name, details.image, details.image_digest, gate)
         ocid = store.site.new_ocid("fnfunc").text
-        return records.insert_function(act.connection, ocid, of, details, _columns(details.image, found), act.now)
+        made = records.insert_function(act.connection, ocid, of, details, _columns(details.image, found), act.now)
+        work_requests.begin(store, act, Work.CREATE_FUNCTION, made)
+        return made
 
     return perform(
         store,
@@ -66,19 +70,12 @@ def get(store: Store, actor: Actor, function: str) -> Function:
         return readable(store, connection, actor, function, "GetFunction")
 
 
-def listed(
-    store: Store, actor: Actor, application: str, *, name: str | None = None, limit: int | None = None, page: str = ""
-) -> Page[Function]:
-    """A page of the functions of an application by name. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
-    asked = ("functions", actor.tenancy, application, name)
+def listed(store: Store, actor: Actor, application: str, listing: Listing | None = None) -> Page[Function]:
+    """A page of the functions of an application. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
     with store.database.read() as connection:
         of = records.get_application(connection, actor.tenancy, application)
         authorize(connection, actor, "ListFunctions", Target(compartment=of.compartment), now=store.clock.now())
-
-        def fetch(after: records.After, rows_max: int) -> tuple[Function, ...]:
-            return records.functions(connection, of, name=name, after=after, rows_max=rows_max)
-
-        return applications.page_by_name(store, asked, fetch, limit, page)
+        return records.functions(store, connection, of, listing or Listing())
 
 
 def update(
@@ -92,7 +89,7 @@ def update(
     def change(act: Act, found: Function) -> None:
         values: dict[str, object] = {
             "config": wanted.config,
-            "kept": wanted.kept,
+            "kept": None if wanted.kept is None else {**found.kept, **wanted.kept},
             "freeform_tags": wanted.freeform_tags,
             "defined_tags": wanted.defined_tags,
         }
@@ -108,7 +105,7 @@ def update(
             _image(act, of, found.display_name, found.image, found.image_digest, gate)
         records.change(act.connection, records.function, found.ocid, act.now, values)
 
-    return _changed(store, actor, "UpdateFunction", function, change, if_match)
+    return _changed(store, actor, "UpdateFunction", function, change, if_match, Work.UPDATE_FUNCTION)
 
 
 def delete(store: Store, actor: Actor, function: str, *, if_match: str | None = None) -> Function:
@@ -118,13 +115,18 @@ def delete(store: Store, actor: Actor, function: str, *, if_match: str | None = 
         gone = {"lifecycle_state": State.DELETED, "time_deleted": act.now}
         records.change(act.connection, records.function, found.ocid, act.now, gone)
 
-    return _changed(store, actor, "DeleteFunction", function, change, if_match)
+    return _changed(store, actor, "DeleteFunction", function, change, if_match, Work.DELETE_FUNCTION)
 
 
-def invoke(store: Store, actor: Actor, function: str) -> NoReturn:
-    """Always Refused: UNSUPPORTED for a function that the actor may invoke, NOT_FOUND for any other."""
+def invoke(store: Store, actor: Actor, function: str, *, gate: Gate) -> NoReturn:
+    """Always Refused: NOT_FOUND for a function that the actor may not invoke, WRONG_STATE for one that is deleted,
+    IMAGE_NOT_VERIFIED for one whose image the application's policy denies, UNSUPPORTED for any other.
+    """
     with store.database.read() as connection:
         found = readable(store, connection, actor, function, "InvokeFunction")
+        _require_living(found)
+        of = records.get_application(connection, actor.tenancy, found.application)
+        images.require_invocable(connection, of, found.image, found.image_digest, gate, store.clock.now())
     raise Refused(
         f"Assay keeps the definition of {found.display_name!r} and watches its image; it does not run functions.",
         advice=f"Run {found.image_digest} where you run containers.",
@@ -153,6 +155,15 @@ def _columns(image: str, found: FoundImage) -> dict[str, str]:
     }
 
 
+def _require_living(function: Function) -> None:
+    if function.state is State.DELETED:
+        raise Refused(
+            f"The function {function.display_name!r} is deleted.",
+            advice="Create a new one.",
+            reason=Reason.WRONG_STATE,
+        )
+
+
 def _changed(
     store: Store,
     actor: Actor,
@@ -160,19 +171,17 @@ def _changed(
     function: str,
     change: Callable[[Act, Function], None],
     if_match: str | None,
+    work: Work,
 ) -> Function:
     """Perform a change of one living function, locked meanwhile; the function as it is then."""
 
     def apply(act: Act) -> Function:
         found = records.get_function(act.connection, actor.tenancy, function)
-        if found.state is State.DELETED:
-            raise Refused(
-                f"The function {found.display_name!r} is deleted.",
-                advice="Create a new one.",
-                reason=Reason.WRONG_STATE,
-            )
+        _require_living(found)
         change(act, found)
-        return records.get_function(act.connection, actor.tenancy, function)
+        changed = records.get_function(act.connection, actor.tenancy, function)
+        work_requests.begin(store, act, work, changed)
+        return changed
 
     return perform(
         store,

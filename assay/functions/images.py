@@ -9,10 +9,10 @@ from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.functions.model import Application
 from assay.iam import Actor
+from assay.iam.identity import services
 from assay.oci import Digest, Reference
 
-#: What the service of the field answers; clients look for it (oci-api 4.4).
-FAILED_CODE = "FunctionImageVerificationFail"
+#: What OCI's service says; clients look for it (oci-api 4.4).
 FAILED = "Image cannot be verified or no valid signature found"
 
 
@@ -49,7 +49,7 @@ def require_allowed(by: Examination, text: str, function: str) -> FoundImage:
     """The image that `text` names, if it is here and the policy, when enabled, admits it.
 
     Errors: Refused: NOT_FOUND for an image that isn't here or not the actor's to read, MALFORMED for a text that names
-    none or another registry's, NOT_ALLOWED for one that the policy denies.
+    none or another registry's, IMAGE_NOT_VERIFIED for one that the policy denies.
     """
     found = examine.find(by, text)
     if isinstance(found, ImageDecision):
@@ -58,11 +58,38 @@ def require_allowed(by: Examination, text: str, function: str) -> FoundImage:
             f"The image of {function!r}, {found.shown}: {found.reason}.", advice=f"{found.fix}.", reason=reason
         )
     if by.policy.enabled:
-        decision, _ = examine.examined(by, text)
-        if not decision.allowed:
-            raise Refused(
-                f"{FAILED_CODE}: {FAILED}: {function!r} uses {decision.shown}: {decision.reason}.",
-                advice=f"{decision.fix}.",
-                reason=Reason.NOT_ALLOWED,
-            )
+        require_verified(by, text, function)
     return found
+
+
+def require_verified(by: Examination, text: str, function: str) -> None:
+    """Refused (IMAGE_NOT_VERIFIED) unless the policy, which is enabled, admits the image; with what is wrong."""
+    decision, _ = examine.examined(by, text)
+    if not decision.allowed:
+        raise Refused(
+            f"{FAILED}: {function!r} uses {decision.shown}: {decision.reason}.",
+            advice=f"{decision.fix}.",
+            reason=Reason.IMAGE_NOT_VERIFIED,
+        )
+
+
+def require_invocable(
+    connection: Connection, application: Application, image: str, digest: Digest, gate: Gate, now: Instant
+) -> None:
+    """Refused (IMAGE_NOT_VERIFIED) unless the application's policy admits the image on which a function stays.
+
+    Decided in the name of the functions service, as far as a statement lets it read; who invokes need not see the
+    image, so nothing is said of it.
+    """
+    if not application.policy.enabled:
+        return
+    service = services.acting(services.FUNCTIONS, application.tenancy)
+    by = examination(connection, service, application, application.policy, application.key_names, gate, now)
+    decision, _ = examine.examined(by, with_digest(image, digest))
+    if not decision.allowed:
+        (needed,) = services.NEEDED[services.FUNCTIONS]
+        raise Refused(
+            f"{FAILED}.",
+            advice=f"Sign the image with a key that the application trusts, and let the service read it: {needed}",
+            reason=Reason.IMAGE_NOT_VERIFIED,
+        )

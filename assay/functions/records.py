@@ -1,13 +1,14 @@
 """Rows of applications and functions."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Index, Row, Select, Table, Text, and_, func, select, text
+from sqlalchemy import Boolean, Column, Connection, Index, Row, Select, Table, Text, func, select, text
 from sqlalchemy import update as update_rows
 
 from assay.admission import ImagePolicy
+from assay.admission.model import Listing, SortBy
 from assay.clock import Instant, new_etag
 from assay.errors import not_found
 from assay.functions.model import (
@@ -20,7 +21,8 @@ from assay.functions.model import (
     State,
 )
 from assay.oci import Digest
-from assay.storage import Json, metadata, owned
+from assay.storage import Json, Store, metadata, owned
+from assay.storage.pages import Page, Window, select_page
 
 _LIVING = text("lifecycle_state <> 'DELETED'")
 
@@ -69,11 +71,6 @@ Index(
     sqlite_where=_LIVING,
     postgresql_where=_LIVING,
 )
-
-#: Behind which display name and OCID a page begins.
-After = tuple[str, str] | None
-#: What is listed by display name and OCID.
-Named = TypeVar("Named", Application, Function)
 
 
 def insert_application(
@@ -132,11 +129,12 @@ def application_named(connection: Connection, tenancy: str, name: str) -> Applic
 
 
 def applications(
-    connection: Connection, tenancy: str, compartment: str, *, name: str | None, after: After, rows_max: int
-) -> tuple[Application, ...]:
-    """The living applications of a compartment by name and OCID, from behind `after` on."""
+    store: Store, connection: Connection, tenancy: str, compartment: str, listing: Listing
+) -> Page[Application]:
+    """A page of the applications of a compartment: the living, or those in the states that are asked for."""
     query = select(application).where(application.c.tenancy == tenancy, application.c.compartment == compartment)
-    return tuple(map(_application, connection.execute(_page(query, application, name, after, rows_max))))
+    found = _page(store, connection, query, application, listing)
+    return Page(tuple(map(_application, found.items)), found.next_page)
 
 
 def insert_function(
@@ -185,12 +183,10 @@ def function_named(connection: Connection, of: Application, name: str) -> Functi
     return _function(row) if row else None
 
 
-def functions(
-    connection: Connection, of: Application, *, name: str | None, after: After, rows_max: int
-) -> tuple[Function, ...]:
-    """The living functions of an application by name and OCID, from behind `after` on."""
-    query = _functions().where(function.c.application == of.ocid)
-    return tuple(map(_function, connection.execute(_page(query, function, name, after, rows_max))))
+def functions(store: Store, connection: Connection, of: Application, listing: Listing) -> Page[Function]:
+    """A page of the functions of an application: the living, or those in the states that are asked for."""
+    found = _page(store, connection, _functions().where(function.c.application == of.ocid), function, listing)
+    return Page(tuple(map(_function, found.items)), found.next_page)
 
 
 def count_functions(connection: Connection, of: Application) -> int:
@@ -205,19 +201,33 @@ def change(connection: Connection, table: Table, ocid: str, now: Instant, values
     connection.execute(update_rows(table).where(table.c.ocid == ocid).values(**changed))
 
 
+def move_application(connection: Connection, ocid: str, compartment: str, now: Instant) -> None:
+    """Put an application with all its functions into another compartment."""
+    change(connection, application, ocid, now, {"compartment": compartment})
+    of_it = update_rows(function).where(function.c.application == ocid)
+    connection.execute(of_it.values(compartment=compartment, time_updated=now))
+
+
 def _functions() -> Select[Any]:
     columns: list[Column[Any]] = [*function.c, application.c.shape]
     return select(*columns).join(application, application.c.ocid == function.c.application)
 
 
-def _page(query: Select[Any], table: Table, name: str | None, after: After, rows_max: int) -> Select[Any]:
-    query = query.where(table.c.lifecycle_state != State.DELETED)
-    if name is not None:
-        query = query.where(table.c.display_name == name)
-    if after is not None:
-        same = and_(table.c.display_name == after[0], table.c.ocid > after[1])
-        query = query.where((table.c.display_name > after[0]) | same)
-    return query.order_by(table.c.display_name, table.c.ocid).limit(rows_max)
+def _page(store: Store, connection: Connection, query: Select[Any], table: Table, listing: Listing) -> Page[Row[Any]]:
+    state = table.c.lifecycle_state
+    query = query.where(state.in_(listing.states) if listing.states else state != State.DELETED)
+    if listing.name:
+        query = query.where(table.c.display_name == listing.name)
+    if listing.ocid:
+        query = query.where(table.c.ocid == listing.ocid)
+    order = {
+        SortBy.ID: (table.c.ocid,),
+        SortBy.NAME: (table.c.display_name, table.c.ocid),
+        SortBy.TIME_CREATED: (table.c.time_created, table.c.ocid),
+    }[listing.sort_by]
+    return select_page(
+        connection, store.page_key, query, order, Window(listing.descending, listing.limit, listing.page)
+    )
 
 
 def _fresh(ocid: str, tenancy: str, compartment: str, now: Instant) -> dict[str, Any]:

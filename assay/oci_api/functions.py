@@ -3,9 +3,11 @@
 One storage, two spellings: replies carry the image flat and nested, which either client reads.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from assay.admission import ImagePolicy
+from assay.admission.model import Listing, SortBy
 from assay.clock import rfc3339
 from assay.errors import Refused
 from assay.functions import applications, functions, watch
@@ -19,28 +21,25 @@ from assay.functions.model import (
     Resources,
     Shape,
 )
+from assay.iam import work_requests
 from assay.oci import Digest
+from assay.oci_api import given_back
 from assay.oci_api.clusters import policy_of, policy_reply
 from assay.oci_api.frame import Call, Operation, Reply, Row
-from assay.oci_api.vulnerability_scanning import status_reply
+from assay.oci_api.scan_results import status_reply
 from assay.oci_api.wire import tags_changed, tags_of, tags_reply
 
 VERSIONS = ("/20181201", "/20260325")
 
-#: Members without a meaning here; they are given back as they came.
-_KEPT_OF_APPLICATION = ("networkSecurityGroupIds", "syslogUrl", "traceConfig", "logging", "securityAttributes")
-_KEPT_OF_FUNCTION = (
-    "provisionedConcurrencyConfig",
-    "detachedModeTimeoutInSeconds",
-    "failureDestination",
-    "successDestination",
-    "traceConfig",
-)
+#: States that a filter may name, also those in which no definition here ever is.
+_STATES = ("CREATING", "ACTIVE", "INACTIVE", "UPDATING", "DELETING", "DELETED", "FAILED")
+_SORT_BY = {"timeCreated": SortBy.TIME_CREATED, "id": SortBy.ID, "displayName": SortBy.NAME}
 
 
 def application_reply(application: Application) -> dict[str, Any]:
-    """An Application."""
+    """An Application, which is an ApplicationSummary too."""
     return {
+        **dict.fromkeys(given_back.OF_APPLICATIONS),
         **application.kept,
         "id": application.ocid,
         "compartmentId": application.compartment,
@@ -57,9 +56,10 @@ def application_reply(application: Application) -> dict[str, Any]:
 
 
 def function_reply(call: Call, function: Function) -> dict[str, Any]:
-    """A Function, with the image in both spellings."""
+    """A Function, which is a FunctionSummary too, with the image in both spellings."""
     digest = str(function.image_digest)
     return {
+        **dict.fromkeys(given_back.OF_FUNCTIONS),
         **function.kept,
         "id": function.ocid,
         "compartmentId": function.compartment,
@@ -81,8 +81,25 @@ def function_reply(call: Call, function: Function) -> dict[str, Any]:
     }
 
 
-def _kept(call: Call, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: call.body[name] for name in names if call.body.get(name) is not None}
+def _kept(call: Call, shapes: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: call.field(name, shape, None) for name, shape in shapes.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _listing(call: Call) -> Listing:
+    return Listing(
+        name=call.query.get("displayName", ""),
+        ocid=call.query.get("id", ""),
+        states=call.choices("lifecycleState", _STATES),
+        sort_by=_SORT_BY[call.choice("sortBy", tuple(_SORT_BY), "displayName")],
+        descending=call.choice("sortOrder", ("ASC", "DESC"), "ASC") == "DESC",
+        limit=call.limit,
+        page=call.page or "",
+    )
+
+
+def _work_request(call: Call, changed: Application | Function) -> str:
+    return work_requests.ocid_of(call.app.store.site, changed.ocid, changed.etag)
 
 
 def _create_application(call: Call) -> Reply:
@@ -93,22 +110,15 @@ def _create_application(call: Call) -> Reply:
         shape=call.field("shape", Shape, Shape.X86),
         config=call.field("config", dict[str, str], {}),
         policy=policy_of(call) or ImagePolicy(),
-        kept=_kept(call, _KEPT_OF_APPLICATION),
+        kept=_kept(call, given_back.OF_APPLICATIONS),
         **tags_of(call),
     )
     made = applications.create(call.app.store, call.actor, details, retry_token=call.retry_token)
-    return Reply(application_reply(made), etag=made.etag)
+    return Reply(application_reply(made), etag=made.etag, work_request=_work_request(call, made))
 
 
 def _list_applications(call: Call) -> Reply:
-    page = applications.listed(
-        call.app.store,
-        call.actor,
-        call.needed("compartmentId"),
-        name=call.query.get("displayName"),
-        limit=call.limit,
-        page=call.page or "",
-    )
+    page = applications.listed(call.app.store, call.actor, call.needed("compartmentId"), _listing(call))
     return Reply([application_reply(each) for each in page.items], next_page=page.next_page)
 
 
@@ -121,7 +131,7 @@ def _update_application(call: Call) -> Reply:
     wanted = ApplicationChange(
         config=call.field("config", dict[str, str], None),
         policy=policy_of(call),
-        kept=_kept(call, _KEPT_OF_APPLICATION) or None,
+        kept=_kept(call, given_back.OF_APPLICATIONS) or None,
         **tags_changed(call),
     )
     found = applications.update(
@@ -132,12 +142,23 @@ def _update_application(call: Call) -> Reply:
         gate=call.app.gate,
         if_match=call.if_match,
     )
-    return Reply(application_reply(found), etag=found.etag)
+    return Reply(application_reply(found), etag=found.etag, work_request=_work_request(call, found))
+
+
+def _move_application(call: Call) -> Reply:
+    found = applications.move(
+        call.app.store,
+        call.actor,
+        call.path["application"],
+        call.field("compartmentId", str),
+        if_match=call.if_match,
+    )
+    return Reply(etag=found.etag)
 
 
 def _delete_application(call: Call) -> Reply:
-    applications.delete(call.app.store, call.actor, call.path["application"], if_match=call.if_match)
-    return Reply()
+    gone = applications.delete(call.app.store, call.actor, call.path["application"], if_match=call.if_match)
+    return Reply(work_request=_work_request(call, gone))
 
 
 def _source(call: Call) -> tuple[str | None, Digest | None]:
@@ -171,22 +192,15 @@ def _create_function(call: Call) -> Reply:
         image_digest=digest,
         resources=_resources(call, Resources()),
         config=call.field("config", dict[str, str], {}),
-        kept=_kept(call, _KEPT_OF_FUNCTION),
+        kept=_kept(call, given_back.OF_FUNCTIONS),
         **tags_of(call),
     )
     made = functions.create(call.app.store, call.actor, details, gate=call.app.gate, retry_token=call.retry_token)
-    return Reply(function_reply(call, made), etag=made.etag)
+    return Reply(function_reply(call, made), etag=made.etag, work_request=_work_request(call, made))
 
 
 def _list_functions(call: Call) -> Reply:
-    page = functions.listed(
-        call.app.store,
-        call.actor,
-        call.needed("applicationId"),
-        name=call.query.get("displayName"),
-        limit=call.limit,
-        page=call.page or "",
-    )
+    page = functions.listed(call.app.store, call.actor, call.needed("applicationId"), _listing(call))
     return Reply([function_reply(call, each) for each in page.items], next_page=page.next_page)
 
 
@@ -204,7 +218,7 @@ def _update_function(call: Call) -> Reply:
         image_digest=digest,
         resources=_resources(call, present) if resized else None,
         config=call.field("config", dict[str, str], None),
-        kept=_kept(call, _KEPT_OF_FUNCTION) or None,
+        kept=_kept(call, given_back.OF_FUNCTIONS) or None,
         **tags_changed(call),
     )
     found = functions.update(
@@ -215,16 +229,16 @@ def _update_function(call: Call) -> Reply:
         gate=call.app.gate,
         if_match=call.if_match,
     )
-    return Reply(function_reply(call, found), etag=found.etag)
+    return Reply(function_reply(call, found), etag=found.etag, work_request=_work_request(call, found))
 
 
 def _delete_function(call: Call) -> Reply:
-    functions.delete(call.app.store, call.actor, call.path["function"], if_match=call.if_match)
-    return Reply()
+    gone = functions.delete(call.app.store, call.actor, call.path["function"], if_match=call.if_match)
+    return Reply(work_request=_work_request(call, gone))
 
 
 def _invoke_function(call: Call) -> Reply:
-    functions.invoke(call.app.store, call.actor, call.path["function"])
+    functions.invoke(call.app.store, call.actor, call.path["function"], gate=call.app.gate)
 
 
 def _watch_function(call: Call) -> Reply:
@@ -246,6 +260,12 @@ _OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
     ("GET", "/applications/{application}", "GetApplication", _get_application),
     ("PUT", "/applications/{application}", "UpdateApplication", _update_application),
     ("DELETE", "/applications/{application}", "DeleteApplication", _delete_application),
+    (
+        "POST",
+        "/applications/{application}/actions/changeCompartment",
+        "ChangeApplicationCompartment",
+        _move_application,
+    ),
     ("POST", "/functions", "CreateFunction", _create_function),
     ("GET", "/functions", "ListFunctions", _list_functions),
     ("GET", "/functions/{function}", "GetFunction", _get_function),
@@ -255,6 +275,10 @@ _OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
 )
 
 ROWS: tuple[Row, ...] = (
-    *(Row(method, f"{version}{path}", name, run) for version in VERSIONS for method, path, name, run in _OPERATIONS),
+    *(
+        Row(method, f"{version}{path}", name, run, is_opaque=name == "InvokeFunction")
+        for version in VERSIONS
+        for method, path, name, run in _OPERATIONS
+    ),
     Row("GET", "/20260901/functions/{function}/watch", "GetFunction", _watch_function),
 )

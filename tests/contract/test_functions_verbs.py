@@ -11,6 +11,7 @@ from signing_pieces import Desk
 
 from assay.admission import ImagePolicy
 from assay.admission.examine import Gate
+from assay.admission.model import Listing
 from assay.clock import HOUR, Ocid, SetClock
 from assay.errors import Reason, Refused
 from assay.functions import applications, functions, watch
@@ -157,9 +158,11 @@ def test_a_policy_admits_signed_images_and_refuses_others_with_the_word_that_cli
     on = ImagePolicy.of(enabled=True, keys=(key.ocid,))
     changed = applications.update(desk.store, desk.actor, app.ocid, ApplicationChange(policy=on), gate=GATE)
     assert (changed.policy, changed.key_names) == (on, ("release",))
-    with pytest.raises(Refused, match=r"FunctionImageVerificationFail: .* not signed") as refusal:
+    with pytest.raises(
+        Refused, match=r"^Image cannot be verified or no valid signature found: .* not signed"
+    ) as refusal:
         create(desk, app, name(desk))
-    assert reason(refusal) is Reason.NOT_ALLOWED
+    assert reason(refusal) is Reason.IMAGE_NOT_VERIFIED
     desk.sign(image, key)
     made = create(desk, app, name(desk))
     desk.push("v2", "two", REPOSITORY)
@@ -193,7 +196,7 @@ def test_an_application_with_a_policy_has_at_most_five_functions(desk: Desk, app
     with pytest.raises(Refused) as refusal:
         applications.update(desk.store, desk.actor, app.ocid, change, gate=GATE)
     assert reason(refusal) is Reason.LIMIT_EXCEEDED
-    (sixth,) = functions.listed(desk.store, desk.actor, app.ocid, name="f5").items
+    (sixth,) = functions.listed(desk.store, desk.actor, app.ocid, Listing(name="f5")).items
     functions.delete(desk.store, desk.actor, sixth.ocid)
     applications.update(desk.store, desk.actor, app.ocid, change, gate=GATE)
     with pytest.raises(Refused) as refusal:
@@ -205,7 +208,7 @@ def test_an_invocation_is_refused_as_unsupported_with_a_clear_text(desk: Desk, a
     desk.push("v1", "one", REPOSITORY)
     made = create(desk, app, name(desk))
     with pytest.raises(Refused, match="it does not run functions") as refusal:
-        functions.invoke(desk.store, desk.actor, made.ocid)
+        functions.invoke(desk.store, desk.actor, made.ocid, gate=GATE)
     assert reason(refusal) is Reason.UNSUPPORTED
 
 
@@ -220,7 +223,7 @@ def test_who_may_not_learns_nothing_of_functions(desk: Desk, app: Application) -
             lambda a: applications.delete(desk.store, a, app.ocid),
             lambda a: functions.get(desk.store, a, made.ocid),
             lambda a: functions.listed(desk.store, a, app.ocid),
-            lambda a: functions.invoke(desk.store, a, made.ocid),
+            lambda a: functions.invoke(desk.store, a, made.ocid, gate=GATE),
             lambda a: functions.delete(desk.store, a, made.ocid),
             lambda a: watch.watch(desk.store, a, made.ocid),
             lambda a: functions.create(desk.store, a, FunctionDetails(app.ocid, "y", name(desk)), gate=GATE),
@@ -261,8 +264,8 @@ def test_lists_are_by_name_and_page_without_gaps(desk: Desk, app: Application) -
     desk.push("v1", "one", REPOSITORY)
     for called in ("c", "a", "b"):
         create(desk, app, name(desk), called)
-    page = functions.listed(desk.store, desk.actor, app.ocid, limit=2)
-    rest = functions.listed(desk.store, desk.actor, app.ocid, limit=2, page=page.next_page)
+    page = functions.listed(desk.store, desk.actor, app.ocid, Listing(limit=2))
+    rest = functions.listed(desk.store, desk.actor, app.ocid, Listing(limit=2, page=page.next_page))
     assert [each.display_name for each in (*page.items, *rest.items)] == ["a", "b", "c"]
     assert rest.next_page == ""
 
