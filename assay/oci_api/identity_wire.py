@@ -3,6 +3,7 @@
 from typing import Any
 
 from assay.clock import rfc3339
+from assay.errors import not_found
 from assay.iam.identity import resources
 from assay.oci_api.frame import Call
 from assay.oci_api.wire import tags_reply
@@ -40,6 +41,14 @@ def identity_tags(call: Call) -> resources.Tags:
 def changed_tags(call: Call) -> resources.Tags | None:
     """The tags of an update body; None where the body leaves them as they are."""
     return identity_tags(call) if "freeformTags" in call.body or "definedTags" in call.body else None
+
+
+def in_tenancy(call: Call) -> Call:
+    """The call. Errors: Refused, when it names another place than the tenancy, in which users and groups lie."""
+    named = call.body.get("compartmentId") or call.query.get("compartmentId") or call.actor.tenancy
+    if named != call.actor.tenancy:
+        raise not_found()
+    return call
 
 
 def listing_of(call: Call) -> resources.Listing:

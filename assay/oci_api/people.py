@@ -5,7 +5,7 @@ from typing import Any
 from assay.clock import rfc3339
 from assay.iam.identity import groups, resources, users
 from assay.oci_api.frame import Call, Reply, Row
-from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, listing_of
+from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, in_tenancy, listing_of
 
 
 def user_reply(user: resources.User) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def membership_reply(membership: resources.Membership) -> dict[str, Any]:
 def _create_user(call: Call) -> Reply:
     made = users.create(
         call.app.store,
-        call.actor,
+        in_tenancy(call).actor,
         call.field("name", str),
         call.field("description", str, ""),
         email=call.field("email", str, ""),
@@ -56,7 +56,7 @@ def _create_user(call: Call) -> Reply:
 
 
 def _list_users(call: Call) -> Reply:
-    page = users.listed(call.app.store, call.actor, listing_of(call))
+    page = users.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([user_reply(each) for each in page.items], next_page=page.next_page)
 
 
@@ -101,7 +101,7 @@ def _delete_user(call: Call) -> Reply:
 def _create_group(call: Call) -> Reply:
     made = groups.create(
         call.app.store,
-        call.actor,
+        in_tenancy(call).actor,
         call.field("name", str),
         call.field("description", str, ""),
         tags=identity_tags(call),
@@ -111,7 +111,7 @@ def _create_group(call: Call) -> Reply:
 
 
 def _list_groups(call: Call) -> Reply:
-    page = groups.listed(call.app.store, call.actor, listing_of(call))
+    page = groups.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([described_reply(each) for each in page.items], next_page=page.next_page)
 
 
@@ -151,7 +151,7 @@ def _add_member(call: Call) -> Reply:
 def _list_members(call: Call) -> Reply:
     page = groups.memberships(
         call.app.store,
-        call.actor,
+        in_tenancy(call).actor,
         user=call.query.get("userId", ""),
         group=call.query.get("groupId", ""),
         listing=listing_of(call),

@@ -5,7 +5,7 @@ from typing import Any
 from assay.iam import Target, authorize
 from assay.iam.identity import dynamic_groups, network_sources, policies, resources, services
 from assay.oci_api.frame import Call, Reply, Row
-from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, listing_of
+from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, in_tenancy, listing_of
 
 
 def policy_reply(policy: resources.Policy) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _add_statements(call: Call) -> Reply:
 def _create_dynamic_group(call: Call) -> Reply:
     made = dynamic_groups.create(
         call.app.store,
-        call.actor,
+        in_tenancy(call).actor,
         call.field("name", str),
         call.field("matchingRule", str),
         call.field("description", str, ""),
@@ -104,7 +104,7 @@ def _create_dynamic_group(call: Call) -> Reply:
 
 
 def _list_dynamic_groups(call: Call) -> Reply:
-    page = dynamic_groups.listed(call.app.store, call.actor, listing_of(call))
+    page = dynamic_groups.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([dynamic_group_reply(each) for each in page.items], next_page=page.next_page)
 
 
@@ -134,7 +134,7 @@ def _delete_dynamic_group(call: Call) -> Reply:
 def _create_network_source(call: Call) -> Reply:
     made = network_sources.create(
         call.app.store,
-        call.actor,
+        in_tenancy(call).actor,
         call.field("name", str),
         call.field("publicSourceList", list[str]),
         call.field("description", str, ""),
@@ -145,7 +145,7 @@ def _create_network_source(call: Call) -> Reply:
 
 
 def _list_network_sources(call: Call) -> Reply:
-    page = network_sources.listed(call.app.store, call.actor, listing_of(call))
+    page = network_sources.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([network_source_reply(each) for each in page.items], next_page=page.next_page)
 
 
