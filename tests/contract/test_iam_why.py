@@ -9,7 +9,7 @@ import pytest
 from assay.clock import SetClock
 from assay.errors import Reason, Refused
 from assay.events import CompartmentMoved, decode
-from assay.iam import Actor, Principal, PrincipalKind, Target, permitted
+from assay.iam import Actor, Principal, PrincipalKind, Target, authority, permitted
 from assay.iam.credentials import cluster_tokens
 from assay.iam.identity import (
     compartments,
@@ -23,10 +23,12 @@ from assay.iam.identity import (
 )
 from assay.iam.identity.first_start import FirstStart
 from assay.iam.permissions import OPERATIONS
+from assay.iam.records import authority as authority_records
 from assay.iam.resources import Group, Tags
 from assay.storage import Store, metadata
 
 WORLDS = 60 if os.environ.get("ASSAY_TEST_SIZE") == "full" else 8
+STATEMENTS = 1_000 if os.environ.get("ASSAY_TEST_SIZE") == "full" else 200
 
 
 @pytest.fixture
@@ -335,3 +337,52 @@ def random_statement(rng: random.Random) -> str:
 
 KINDS = ("repos", "keys", "vaults", "users", "all-resources")
 LISTS = ["{REPOSITORY_READ}", "{REPOSITORY_UPDATE, KEY_CREATE}", "{VAULT_CREATE_KEY} vaults"]
+
+
+# How much is read for a decision.
+
+
+def test_of_a_thousand_statements_only_those_that_could_speak_are_read(store: Store, admin: Actor) -> None:
+    mine, _other = groups.create(store, admin, "Mine"), groups.create(store, admin, "Other")
+    alice = person(store, admin, "alice", mine)
+    speaking = [f"allow group Mine to read repos in tenancy where target.repo.name = '{i}'" for i in range(20)]
+    silent = [
+        f"allow group {'Other to read repos' if i % 2 else 'Mine to read keys'} in tenancy where request.region = '{i}'"
+        for i in range(STATEMENTS - 20)
+    ]
+    texts = [*speaking, *silent]
+    for start in range(0, len(texts), policies.STATEMENTS_MAX):
+        write(store, admin, *texts[start : start + policies.STATEMENTS_MAX])
+    with store.database.read() as connection:
+        caller = authority.caller_of(connection, alice)
+        found = authority.statements_for(connection, admin.tenancy, caller, frozenset({"REPOSITORY_READ"}))
+        assert [each.text for each in found if each.policy] == speaking
+        if connection.dialect.name == "sqlite":
+            keys = {"owner": "t", "subjects": ["a"], "resource_types": ["b"]}
+            query = str(
+                authority_records.STATEMENTS.params(**keys).compile(connection, compile_kwargs={"literal_binds": True})
+            )
+            plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+            # Both tables are searched by key; only the few keys that were found are gone through.
+            assert [line for line in plan if line.startswith("SCAN") and "policy" in line] == [], plan
+            assert any("policy_grant" in line and "SEARCH" in line for line in plan), plan
+            assert any("policy_statement" in line and "SEARCH" in line for line in plan), plan
+    assert may(store, alice, "PullImage", admin.tenancy, **{"target.repo.name": "7"})
+
+
+def test_a_changed_policy_takes_effect_on_the_next_request(store: Store, admin: Actor) -> None:
+    ops = groups.create(store, admin, "Ops")
+    alice = person(store, admin, "alice", ops)
+    answers = []
+    policy = policies.create(store, admin, admin.tenancy, "p", ["allow group Ops to read keys in tenancy"])
+    answers.append(may(store, alice, "PullImage", admin.tenancy))
+    policies.update(store, admin, policy.ocid, statements=["allow group Ops to read repos in tenancy"])
+    answers.append(may(store, alice, "PullImage", admin.tenancy))
+    condition = "allow group Ops to read repos in tenancy where target.repo.name = 'other'"
+    policies.update(store, admin, policy.ocid, statements=[condition])
+    answers.append(may(store, alice, "PullImage", admin.tenancy, **{"target.repo.name": "mine"}))
+    policies.update(store, admin, policy.ocid, statements=["allow group Ops to manage repos in tenancy"])
+    answers.append(may(store, alice, "PullImage", admin.tenancy))
+    policies.delete(store, admin, policy.ocid)
+    answers.append(may(store, alice, "PullImage", admin.tenancy))
+    assert answers == [False, True, False, True, False]

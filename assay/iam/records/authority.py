@@ -60,17 +60,13 @@ _KEYS = (
     .subquery()
 )
 
-_STATEMENTS = (
-    select(
-        policy_statement.c.policy,
-        policy_statement.c.position,
-        policy_statement.c.compartment,
-        policy_statement.c.text,
-        policy_statement.c.bound,
-    )
-    .join(_KEYS, and_(_KEYS.c.policy == policy_statement.c.policy, _KEYS.c.position == policy_statement.c.position))
-    .order_by(policy_statement.c.policy, policy_statement.c.position)
-)
+STATEMENTS = select(
+    policy_statement.c.policy,
+    policy_statement.c.position,
+    policy_statement.c.compartment,
+    policy_statement.c.text,
+    policy_statement.c.bound,
+).join(_KEYS, and_(_KEYS.c.policy == policy_statement.c.policy, _KEYS.c.position == policy_statement.c.position))
 
 
 def place_of(connection: Connection, tenancy_ocid: str, ocid: str) -> Place:
@@ -90,4 +86,6 @@ def statements(
 ) -> tuple[StoredStatement, ...]:
     """The statements of a tenancy found under one of `subjects` and one of `resource_types`, by policy and position."""
     keys = {"owner": tenancy_ocid, "subjects": list(subjects), "resource_types": list(resource_types)}
-    return tuple(StoredStatement(*row) for row in connection.execute(_STATEMENTS, keys))
+    # Sorted here: asked for this order, SQLite goes through every statement that there is.
+    found = (StoredStatement(*row) for row in connection.execute(STATEMENTS, keys))
+    return tuple(sorted(found, key=lambda each: (each.policy, each.position)))
