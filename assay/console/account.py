@@ -1,7 +1,8 @@
-"""The page of one's own account: auth tokens, password, and how the console looks."""
+"""The page of one's own account: API keys, auth tokens, password, and how the console looks."""
 
 from dataclasses import dataclass
 
+from assay.console import credentials
 from assay.console.replies import Cookie, Elsewhere, Page, Reply
 from assay.console.sign_in import PASSWORD_RULE
 from assay.console.visit import THEME_COOKIE, THEMES, Visit
@@ -30,15 +31,16 @@ def show(visit: Visit) -> Reply:
 
 
 def change(visit: Visit) -> Reply:
-    """Create or delete a token, change the password, or choose a theme."""
+    """Change API keys or tokens, change the password, or choose a theme."""
     act = visit.sent("do")
     me = visit.actor.principal.ocid
+    done = credentials.change_keys(visit, me)
+    if done is not None:
+        return done
     if act == "create-token":
-        made = auth_tokens.create(visit.store, visit.actor, me, visit.sent("description").strip())
+        lifetime = visit.app.settings.credential_lifetime
+        made = auth_tokens.create(visit.store, visit.actor, me, visit.sent("description").strip(), lifetime=lifetime)
         return _page(visit, made.token.reveal() if made.token else "")
-    if act == "delete-token":
-        auth_tokens.delete(visit.store, visit.actor, me, visit.sent("token"))
-        return visit.back("/me", "token-deleted")
     if act == "theme":
         theme = visit.sent("theme")
         if theme not in THEMES:
@@ -64,7 +66,7 @@ def _page(visit: Visit, secret: str) -> Page:
         "me.html",
         {
             "account": Account(me, namespace, f"{namespace}/{visit.name}", _groups(visit)),
-            "tokens": auth_tokens.listed(visit.store, visit.actor, me),
+            "credentials": credentials.of_user(visit, me, "/me"),
             "secret": secret,
             "rule": PASSWORD_RULE,
             "registry": visit.app.settings.registry_host,

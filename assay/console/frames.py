@@ -64,6 +64,10 @@ TOLD = {
     "member-added": "They belong to the group from their next request on.",
     "member-removed": "They belong to the group no more.",
     "token-deleted": "The token is deleted. It lets nobody in any more.",
+    "api-key-uploaded": "The key is there. What is signed with it is taken from now on.",
+    "api-key-deleted": "The key is deleted. What is signed with it is refused from now on.",
+    "user-blocked": "The user is let in no more.",
+    "user-unblocked": "The user is let in again.",
     "refresh-asked": "The feeds are being read now; reload to see what they brought.",
 }
 

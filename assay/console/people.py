@@ -20,6 +20,7 @@ LISTED_MAX = 200
 class UserRow:
     """A user in the list."""
 
+    ocid: str
     name: str
     description: str
     kind: str
@@ -255,7 +256,7 @@ def _user_row(visit: Visit, user: model.User, known: dict[str, str]) -> UserRow:
         kind, state = "warn", "Must choose a password"
     theirs = groups.memberships(visit.store, visit.actor, user=user.ocid).items if known else ()
     names = tuple(known.get(each.group, "…") for each in theirs)
-    return UserRow(user.name, user.description, kind, state, names, user.time_created)
+    return UserRow(user.ocid, user.name, user.description, kind, state, names, user.time_created)
 
 
 def _group_row(visit: Visit, group: model.Group, people: dict[str, str]) -> GroupRow:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from request_signing import KeyPair
 from starlette.applications import Starlette
 
 from assay.admission.examine import Gate
@@ -14,7 +15,7 @@ from assay.console.rendering import CONTENT_SECURITY_POLICY, STATIC_FILES
 from assay.console.replies import Page
 from assay.errors import Unavailable
 from assay.iam import Actor, hashing
-from assay.iam.credentials import passwords, sessions
+from assay.iam.credentials import auth_tokens, passwords, sessions
 from assay.iam.identity import first_start, users
 from assay.iam.identity.users import principal_of
 from assay.registry import repositories
@@ -361,6 +362,40 @@ async def test_an_auth_token_is_shown_by_the_answer_that_makes_it_and_never_agai
     assert secret is not None
     later = await browser.get("/me")
     assert ("laptop" in later.text, secret[0] in later.text) == (True, False)
+
+
+async def test_api_keys_are_uploaded_listed_and_deleted_and_a_private_one_is_not_shown_again(app, signed_in):
+    pair = KeyPair()
+    browser = Browser(app)
+    await enter(browser)
+    wrong = await browser.send("/me", do="upload-key", key=pair.private_pem)
+    assert (wrong.status_code, "This is a private key" in wrong.text) == (400, True)
+    assert pair.private_pem.splitlines()[5] not in wrong.text
+    assert (await browser.send("/me", do="upload-key", key=pair.public_pem)).status_code == 303
+    shown = (await browser.get("/me")).text
+    assert (pair.fingerprint in shown, "expires" in shown) == (True, True)
+    gone = await browser.send("/me", do="delete-key", fingerprint=pair.fingerprint)
+    assert gone.headers["location"] == "/me?done=api-key-deleted"
+    assert pair.fingerprint not in (await browser.get("/me")).text
+
+
+async def test_an_administrator_looks_after_the_credentials_of_another(app, store, admin, signed_in):
+    pair = KeyPair()
+    alice = users.create(store, admin, "alice", "who builds")
+    page = f"/iam/users/{alice.ocid}"
+    browser = Browser(app)
+    await enter(browser)
+    assert page in (await browser.get("/iam/users")).text
+    await browser.send(page, do="upload-key", key=pair.public_pem)
+    auth_tokens.create(store, admin, alice.ocid, "of the build")
+    shown = (await browser.get(page)).text
+    assert all(words in shown for words in ("alice", "who builds", pair.fingerprint, "of the build", "Active"))
+    reset = (await browser.send(page, do="reset-password")).text
+    assert "One-time password of alice" in reset
+    assert "One-time password" not in (await browser.get(page)).text.replace("Give a one-time password", "")
+    await browser.send(page, do="block")
+    assert "Blocked" in (await browser.get(page)).text
+    assert (await browser.get(f"{page[:-4]}zzzz")).status_code == 404
 
 
 async def test_a_link_from_another_site_leads_in_by_a_page_that_loads_itself_again(app, signed_in):

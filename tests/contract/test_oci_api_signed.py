@@ -74,7 +74,7 @@ def api(store):
 
 @pytest.mark.anyio
 async def test_a_signed_request_is_answered_also_when_its_endpoint_ends_with_a_slash(api, client, made):
-    for target in ("/n", "//n", "/n?", "/n?compartmentId=", "//n?compartmentId=%2f"):
+    for target in ("/n", "//n", "/n?compartmentId=", "//n?limit=%31"):
         answer = await api.signed(client, "GET", target)
         assert (answer.status_code, answer.json()) == (200, made.tenancy.namespace), target
 
