@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.clock import DAY, HOUR, MINUTE, SECOND
+from assay.endpoints import Endpoints
 from assay.errors import Refused
 from assay.secret import Secret
 
@@ -48,6 +49,12 @@ class Settings:
     admission_names: tuple[str, ...] = ()
     admission_certificate_file: Path | None = None
     admission_key_file: Path | None = None
+    #: The TLS port for OCI's own clients, and their way to it; the realm's domain is part of every name they ask for.
+    oci_host: str = "127.0.0.1"
+    oci_port: int = 5444
+    oci_domain: str = "assay.internal"
+    #: The HOST:PORT at which those clients reach it. Empty: OCI_HOST:OCI_PORT.
+    oci_address: str = ""
     feed_address: str = "https://osv-vulnerabilities.storage.googleapis.com"
     feed_ecosystems: tuple[str, ...] = ("Debian", "Ubuntu", "Alpine", "PyPI", "npm")
     feed_interval: int = HOUR
@@ -64,7 +71,7 @@ class Settings:
     log_format: str = "text"
 
     def __post_init__(self) -> None:
-        for name in ("port", "admission_port"):
+        for name in ("port", "admission_port", "oci_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise Refused(f"{name} is {getattr(self, name)}.", advice="Use a port from 1 to 65535.")
         if self.feed_interval < SECOND:
@@ -104,6 +111,11 @@ class Settings:
     def admission_origin(self) -> str:
         """Where API servers reach the admission webhook."""
         return self.admission_url.rstrip("/") or f"https://{self.admission_host}:{self.admission_port}"
+
+    def endpoints(self, region: str) -> Endpoints:
+        """The names of OCI's services here. Errors: Refused for a domain or an address that is none."""
+        host = f"[{self.oci_host}]" if ":" in self.oci_host else self.oci_host
+        return Endpoints(region, self.oci_domain, self.oci_address or f"{host}:{self.oci_port}")
 
     @property
     def registry_host(self) -> str:

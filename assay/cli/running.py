@@ -21,12 +21,17 @@ def run(settings: Settings) -> None:
     app = open_app(settings)
     app.start()
     try:
-        servers = [server.main_server(app, [*api_routes(app), *console_routes(app)])]
+        api = api_routes(app)
+        servers = [server.main_server(app, [*api, *console_routes(app)])]
         try:
             servers.append(server.admission_server(app))
         except AssayError as fault:
             # Without admission clusters fail closed; everything else can go on while somebody mends it.
             log.warning("ADMISSION DOES NOT RUN, so clusters deny: %s", fault)
+        try:
+            servers.append(server.oci_server(app, api))
+        except AssayError as fault:
+            log.warning("there is no port for OCI's clients, which need --endpoint now: %s", fault)
         announce(app)
         asyncio.run(server.serve(servers))
     finally:
@@ -38,6 +43,7 @@ def announce(app: App) -> None:
     settings = app.settings
     log.info("registry, console and API: %s", settings.url)
     log.info("admission: https://%s:%d", settings.admission_host, settings.admission_port)
+    log.info("OCI clients (assay oci-setup): https://%s:%d", settings.oci_host, settings.oci_port)
     log.info("data: %s", settings.data_folder)
     if app.root.made is not None:
         log.warning(

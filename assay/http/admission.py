@@ -34,10 +34,9 @@ from assay.admission.reviews import (
     answer,
     read_review,
 )
-from assay.clock import HOUR, SECOND
 from assay.errors import ANSWERS, AssayError, Reason, Refused
 from assay.http.bodies import ClientGone, whole
-from assay.http.certificates import CLIENT_CERTIFICATE, AdmissionProtocol, RenewedContext
+from assay.http.certificates import CLIENT_CERTIFICATE, AdmissionProtocol, RenewedContext, renew_hourly
 from assay.iam import Actor
 from assay.secret import Secret
 from assay.storage import Store
@@ -50,7 +49,6 @@ READ_SECONDS = 5.0
 TIMEOUT_SECONDS_DEFAULT = 10.0
 TIMEOUT_SECONDS_MAX = 30.0
 MARGIN_SECONDS = 1.0
-RENEWAL_SECONDS = HOUR / SECOND
 
 _TIMEOUT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)s|([0-9]{1,6})ms")
 
@@ -75,7 +73,7 @@ def admission_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        renewing = asyncio.create_task(_renew_hourly(renew)) if renew else None
+        renewing = asyncio.create_task(renew_hourly(renew, "admission")) if renew else None
         try:
             yield
         finally:
@@ -105,16 +103,6 @@ def server_config(app: Starlette, host: str, port: int, tls: RenewedContext) -> 
         server_header=False,
         ssl_context_factory=lambda _config, _default: tls.context,
     )
-
-
-async def _renew_hourly(renew: Callable[[], bool]) -> None:
-    while True:
-        await asyncio.sleep(RENEWAL_SECONDS)
-        try:
-            if await asyncio.to_thread(renew):
-                log.info("admission: the server certificate was renewed")
-        except AssayError as fault:
-            log.warning("admission: the server certificate is due and could not be renewed: %s", fault)
 
 
 class _Door:

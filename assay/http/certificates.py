@@ -1,8 +1,8 @@
-"""TLS for the admission port: a context whose certificate is renewed while it serves, and who presented what.
+"""TLS for the ports that speak it: a context whose certificate is renewed while it serves, and who presented what.
 
-The protocol class puts the client certificate that TLS has verified into the scope, as `CLIENT_CERTIFICATE` (DER, None
-without one), and hangs up on clients that don't come to the end of their headers. It uses private parts of uvicorn,
-whose version is pinned; `tests/contract/test_admission_door.py` holds what is promised here.
+The admission port's protocol class puts the client certificate that TLS has verified into the scope, as
+`CLIENT_CERTIFICATE` (DER, None without one), and hangs up on clients that don't come to the end of their headers. It
+uses private parts of uvicorn, whose version is pinned; `tests/contract/test_admission_door.py` holds what is promised.
 """
 
 import asyncio
@@ -10,18 +10,23 @@ import secrets
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
+from logging import getLogger
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assay.admission.identity import ServerIdentity
-from assay.clock import Clock
+from assay.clock import HOUR, SECOND, Clock
+from assay.errors import AssayError
 
 CLIENT_CERTIFICATE = "assay.client_certificate"
 #: API servers send their headers at once.
 HEADERS_SECONDS = 5.0
 HEADERS_BYTES_MAX = 64 * 1024
+RENEWAL_SECONDS = HOUR / SECOND
+
+log = getLogger(__name__)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -29,13 +34,14 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 class RenewedContext:
     """A server's TLS context. `supply` gives a fresh identity; `renew`, called now and then, takes a due one."""
 
-    def __init__(self, supply: Callable[[], ServerIdentity], clock: Clock) -> None:
+    def __init__(self, supply: Callable[[], ServerIdentity], clock: Clock, *, asks_clients: bool = True) -> None:
         self._supply = supply
         self._clock = clock
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A certificate is asked for, not demanded: a bearer token does as well.
-        self.context.verify_mode = ssl.CERT_OPTIONAL
+        if asks_clients:
+            # A certificate is asked for, not demanded: a bearer token does as well.
+            self.context.verify_mode = ssl.CERT_OPTIONAL
         self.identity = supply()
         self._load()
 
@@ -62,6 +68,17 @@ class RenewedContext:
             self.context.load_cert_chain(file.name, password=password)
         if self.identity.client_authorities:
             self.context.load_verify_locations(cadata=self.identity.client_authorities)
+
+
+async def renew_hourly(renew: Callable[[], bool], port: str) -> None:
+    """Renew a context for ever, and log it; `port` is what the log calls it."""
+    while True:
+        await asyncio.sleep(RENEWAL_SECONDS)
+        try:
+            if await asyncio.to_thread(renew):
+                log.info("%s: the server certificate was renewed", port)
+        except AssayError as fault:
+            log.warning("%s: the server certificate is due and could not be renewed: %s", port, fault)
 
 
 class AdmissionProtocol(HttpToolsProtocol):

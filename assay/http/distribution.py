@@ -13,13 +13,13 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
-from assay.errors import AssayError, Reason, Refused, not_found
+from assay.errors import AssayError, Denied, Reason, Refused, not_found
 from assay.http import bodies, credentials, distribution_content, distribution_uploads
 from assay.http.distribution_exchange import Exchange, Receive, Send, Services
 from assay.http.tokens import token_routes
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
-from assay.iam.identity import tenancies
+from assay.iam.identity import tenancies, trail
 from assay.oci import repository_name
 
 __all__ = ["Services", "routes"]
@@ -40,6 +40,8 @@ class Operation:
 
 
 _PULL, _PUSH, _DELETE = ("pull",), ("pull", "push"), ("delete",)
+#: What a caller attempts whose token lacks an action, as the table of permissions names it.
+_ACTS = {"pull": "PullImage", "push": "PushImage", "delete": "DeleteContainerImage"}
 
 #: Path below `/v2/`, by method. The repository's name is greedy: it may hold any word that stands in a path.
 _TABLE: tuple[tuple[re.Pattern[str], dict[str, Operation]], ...] = (
@@ -122,11 +124,12 @@ class Door:
         self, exchange: Exchange, operation: Operation, needed: tuple[Scope, ...], what: tuple[str, ...]
     ) -> None:
         await self._meet(exchange)
-        if not all(map(exchange.caller.holds, needed)):
-            await exchange.challenge(*needed, error="insufficient_scope")
-            return
         namespace, _, name = exchange.repository.partition("/")
         actor = self._actor(exchange, await self._tenancy_of(exchange, namespace))
+        if not all(map(exchange.caller.holds, needed)):
+            await self._note(exchange, actor, Denied(_ACTS[operation.actions[-1]], actor.tenancy))
+            await exchange.challenge(*needed, error="insufficient_scope")
+            return
         try:
             if not actor.tenancy or not name:
                 raise not_found()
@@ -136,8 +139,13 @@ class Door:
             if refusal.reason is Reason.NOT_FOUND and exchange.caller.is_anonymous and not exchange.is_answered:
                 await exchange.challenge(*needed)
                 return
+            if isinstance(refusal, Denied):
+                await self._note(exchange, actor, refusal)
             # One text for all of these, whatever was looked for and wherever the search ended.
             raise (not_found() if refusal.reason is Reason.NOT_FOUND else refusal) from None
+
+    async def _note(self, exchange: Exchange, actor: Actor, denial: Denied) -> None:
+        await exchange.call(trail.denials.note, self._services.intake.store, actor, denial)
 
     async def _serve_root(self, exchange: Exchange, needed: tuple[Scope, ...]) -> None:
         if exchange.method not in ("GET", "HEAD"):

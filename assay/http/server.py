@@ -1,4 +1,4 @@
-"""Starts and stops the servers of one process: the main port, and admission on a TLS port of its own."""
+"""Starts and stops the servers of one process: the main port, and TLS ports for admission and OCI's clients."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,10 @@ from assay.admission.identity import ServerIdentity
 from assay.app import App
 from assay.errors import AssayError, Refused
 from assay.http import admission, distribution, health
-from assay.http.certificates import RenewedContext
+from assay.http.certificates import RenewedContext, renew_hourly
 from assay.http.distribution import Services
 from assay.http.sendfile import SendfileProtocol
+from assay.http.tunnels import TunnelServer
 
 #: Threads for the registry's verbs; console and API have their own.
 REGISTRY_THREADS = 16
@@ -43,20 +44,22 @@ def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
         pool.shutdown(wait=True)
 
     asgi = Starlette(routes=[*distribution.routes(services), *health.routes(app), *routes], lifespan=lifespan)
-    return uvicorn.Server(
-        uvicorn.Config(
-            asgi,
-            host=app.settings.host,
-            port=app.settings.port,
-            http=SendfileProtocol,
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
+    return uvicorn.Server(_config(asgi, app.settings.host, app.settings.port))
+
+
+def _config(asgi: Starlette, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        asgi,
+        host=host,
+        port=port,
+        http=SendfileProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
 
 
@@ -73,6 +76,25 @@ def admission_server(app: App) -> uvicorn.Server:
     config = admission.server_config(door, app.settings.admission_host, app.settings.admission_port, tls)
     config.timeout_graceful_shutdown = STOP_SECONDS
     return uvicorn.Server(config)
+
+
+def oci_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
+    """The API under the names that OCI's clients make, over TLS. Errors: as of `admission_server`."""
+    endpoints = app.settings.endpoints(app.store.site.region)
+
+    def supply() -> ServerIdentity:
+        return identity.server_identity(app.store, app.root.key, endpoints.certificate_names)
+
+    tls = RenewedContext(supply, app.store.clock, asks_clients=False)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        renewing = asyncio.create_task(renew_hourly(tls.renew, "oci"))
+        yield
+        renewing.cancel()
+
+    config = _config(Starlette(routes=routes, lifespan=lifespan), app.settings.oci_host, app.settings.oci_port)
+    return TunnelServer(config, tls.context, endpoints.admits)
 
 
 async def serve(servers: Sequence[uvicorn.Server]) -> None:

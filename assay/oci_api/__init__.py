@@ -14,6 +14,7 @@ from assay.oci_api import (
     kms,
     kms_crypto,
     kms_keys,
+    origins,
     people,
     policies,
     scan_results,
@@ -50,6 +51,7 @@ _ROWS = (
     *feeds.ROWS,
     *trail.ROWS,
     *sign_in.ROWS,
+    *origins.ROWS,
 )
 
 

@@ -26,6 +26,7 @@ from assay.oci import Digest
 from assay.oci_api import given_back
 from assay.oci_api.clusters import policy_of, policy_reply
 from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.origins import functions_origin
 from assay.oci_api.scan_results import status_reply
 from assay.oci_api.wire import tags_changed, tags_of, tags_reply
 
@@ -73,8 +74,7 @@ def function_reply(call: Call, function: Function) -> dict[str, Any]:
         "timeoutInSeconds": function.resources.timeout_seconds,
         "config": function.config,
         "shape": function.shape,
-        # Without it the stock client would call the public service (oci-api 2.4).
-        "invokeEndpoint": call.app.settings.url,
+        "invokeEndpoint": functions_origin(call),
         "timeCreated": rfc3339(function.time_created),
         "timeUpdated": rfc3339(function.time_updated),
         **tags_reply(function),

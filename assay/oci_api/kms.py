@@ -11,6 +11,7 @@ from typing import Any
 from assay.clock import Instant, rfc3339
 from assay.errors import Reason, Refused, not_found
 from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.origins import vault_origins
 from assay.oci_api.wire import instant_of, tags_changed, tags_of, tags_reply
 from assay.vault import absent, changes, vaults
 from assay.vault.resources import Listing, Relabeling, SortBy, Vault, VaultDetails
@@ -23,15 +24,15 @@ _HOST_OF_VAULT = re.compile(rf"([a-z0-9]{{{vaults.EXTENSION_LENGTH}}})-(?:manage
 
 def vault_reply(call: Call, vault: Vault) -> dict[str, Any]:
     """A Vault, which is a VaultSummary too, with endpoints of its own."""
-    endpoint = f"{call.app.settings.url}/vaults/{vault.extension}"
+    management, crypto = vault_origins(call, vault.extension)
     return {
         "id": vault.ocid,
         "compartmentId": vault.compartment,
         "displayName": vault.display_name,
         "vaultType": vault.vault_type,
         "lifecycleState": vault.state,
-        "cryptoEndpoint": endpoint,
-        "managementEndpoint": endpoint,
+        "cryptoEndpoint": crypto,
+        "managementEndpoint": management,
         "timeCreated": rfc3339(vault.time_created),
         "timeOfDeletion": time_reply(vault.time_of_deletion),
         "wrappingkeyId": "",

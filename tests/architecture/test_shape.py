@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "assay"
 #: Left may not import right; rooms of one group may not import one another, except `cli`, which starts the other doors.
 LAW = [
     ["errors"],
-    ["secret", "oci", "clock"],
+    ["secret", "oci", "clock", "endpoints"],
     ["events"],
     ["storage"],
     ["iam"],

@@ -1,0 +1,119 @@
+"""Every route of the API × every kind of caller: what lets in is exactly the table of `iam/permissions.py`.
+
+A route's row names its operation, whose permissions the table gives. For each route: who says nothing or has a wrong
+session is not known (401); who has no policy, one for another compartment, or comes from another tenancy gets the one
+refusal (404), and so does whoever lacks one single permission of the table; who has exactly those of the table is let
+in. A new route is walked by itself, and fails until `route_samples` has a request for it and the table its operation.
+"""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from places import NOON
+from route_samples import Sample, host_of, path_of, sample_of
+from route_world import Copy, RouteWorld, build
+
+import assay.oci_api as door
+from assay.clock import SetClock
+from assay.errors import not_found
+from assay.iam import hashing
+from assay.iam.permissions import OPERATIONS
+from assay.oci_api import sign_in
+from assay.oci_api.frame import Row
+
+REFUSED = {"code": "NotAuthorizedOrNotFound", "message": str(not_found())}
+
+#: Routes that need no statement, and why.
+OPEN = {
+    ("GET", "/20260901/sessions/current"): "tells callers who they are",
+    ("GET", "/20260901/ociClient"): "tells clients where this server is, and whom to trust for it",
+}
+
+#: Routes that say what the caller's own tenancy has, whichever that is: they name no resource of another one.
+OF_THE_OWN_TENANCY = {
+    ("GET", "/20160918/regions"),
+    ("GET", "/20260901/missingStatements"),
+    ("POST", "/20260901/policyStatements"),
+    ("GET", "/20260901/feeds"),
+    ("POST", "/20260901/feeds/{feed}/actions/refresh"),
+    ("GET", "/20260901/jobs"),
+    ("GET", "/20260901/auditEvents"),
+}
+
+ROWS = tuple(door._ROWS)
+NUMBERED = dict(enumerate(ROWS))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> RouteWorld:
+    """One of everything, made once."""
+    patch = pytest.MonkeyPatch()
+    # Passwords are hashed slowly on purpose; here many are, and none is worth guessing.
+    patch.setattr(hashing, "MEMORY_KIB", 64)
+    patch.setattr(hashing, "PASSES", 1)
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    try:
+        return build(tmp_path_factory.mktemp("routes"), sqlite_template, SetClock(NOON), pem)
+    finally:
+        patch.undo()
+
+
+def test_every_route_has_a_row_in_the_table() -> None:
+    unknown = {(row.method, row.path) for row in ROWS if row.name not in OPERATIONS}
+    assert unknown - set(OPEN) == set()
+    assert set(OPEN) <= {(row.method, row.path) for row in ROWS}
+    assert {row.name for row in sign_in.OPEN_ROWS} <= OPERATIONS.keys()
+
+
+class Walk:
+    """One route in one copy of the world."""
+
+    def __init__(self, copy: Copy, row: Row, sample: Sample) -> None:
+        self.copy, self.row, self.sample = copy, row, sample
+        self.names = copy.world.names
+
+    def ask(self, caller: str) -> tuple[int, object]:
+        path = path_of(self.row.path, self.sample, self.names)
+        host = host_of(self.row.path, self.names)
+        who = self.copy.caller(caller)
+        reply = who.ask(self.row.method, path, self.sample.body, dict(self.sample.query), host)
+        is_json = "json" in reply.headers.get("content-type", "")
+        return reply.status_code, reply.json() if is_json else reply.text
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The permissions of the table."""
+        return frozenset().union(*(OPERATIONS[name].permissions for name in (self.row.name, *self.sample.also)))
+
+
+@pytest.mark.parametrize(
+    "number", NUMBERED, ids=lambda number: f"{NUMBERED[number].method} {NUMBERED[number].path}".replace("/", "|")
+)
+def test_a_route_lets_in_exactly_those_whom_the_table_lets_in(world: RouteWorld, number: int) -> None:
+    row = NUMBERED[number]
+    sample = sample_of(row.method, row.path, row.name, world.names)
+    if (row.method, row.path) in OPEN:
+        sample = Sample()
+    assert sample is not None, f"{row.method} {row.path}: no request for {row.name} in tests/route_samples.py"
+    with world.copy(number) as copy:
+        walk = Walk(copy, row, sample)
+        for caller in ("nobody", "wrong"):
+            assert walk.ask(caller)[0] == 401, caller
+        if (row.method, row.path) in OPEN:
+            assert walk.ask("plain")[0] == 200
+            return
+        denied = ["plain", "elsewhere"]
+        if (row.method, row.path) not in OF_THE_OWN_TENANCY:
+            denied.append("stranger")
+        for caller in denied:
+            assert walk.ask(caller) == (404, REFUSED), (caller, walk.ask(caller))
+        for missing in sorted(walk.needed):
+            copy.allow_exactly(walk.needed - {missing})
+            assert walk.ask("exact") == (404, REFUSED), f"let in without {missing}"
+        copy.allow_exactly(walk.needed)
+        status, body = walk.ask("exact")
+        assert status not in (401, 403, 404), f"not let in with {sorted(walk.needed)}: {status} {body}"
+        assert status < 500 or status == 501, f"{status} {body}"
