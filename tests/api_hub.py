@@ -1,19 +1,18 @@
 """The API's door on a registry with image scanners: what a client asks over the wire, and scans made by hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
+from api_caller import ApiCaller
 from registry_pieces import Room
-from route_world import HOST, NEEDED_BY_SCANNING, app_on
+from route_world import NEEDED_BY_SCANNING, app_on
 from scanning_hub import CLAIMS, Hub
 from scanning_world import World
-from starlette.applications import Starlette
 
 from assay.clock import SetClock
 from assay.iam import Actor
@@ -29,42 +28,12 @@ VSS = "/20210215"
 
 
 @dataclass
-class ApiHub:
+class ApiHub(ApiCaller):
     """`ask` speaks as the first administrator. `hub` pushes and scans; `place` is the tenancy's root compartment."""
 
-    app: Starlette
     hub: Hub
-    token: str
-    place: str
     namespace: str
     clock: SetClock
-
-    def ask(
-        self, method: str, path: str, body: Any = None, query: Any = None, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        """One request."""
-
-        async def send() -> httpx.Response:
-            said = {"authorization": f"Bearer {self.token}", **(headers or {})}
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
-                return await client.request(method, path, json=body, params=query, headers=said)
-
-        return anyio.run(send)
-
-    def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """The items of a list, all pages of one row each together; no page twice, none empty but an empty list's."""
-        found: list[dict[str, Any]] = []
-        page: dict[str, str] = {}
-        while True:
-            reply = self.ask("GET", path, query={"compartmentId": self.place, "limit": 1, **query, **page})
-            assert reply.status_code == 200, reply.text
-            body = reply.json()
-            found += body if isinstance(body, list) else body["items"]
-            if "opc-next-page" not in reply.headers:
-                return found
-            assert reply.headers["opc-next-page"]
-            page = {"page": reply.headers["opc-next-page"]}
 
     def recipe(self, **members: Any) -> dict[str, Any]:
         """A recipe, made."""
@@ -96,4 +65,4 @@ def api_hub(store: Store, folder: Path, clock: SetClock) -> Iterator[ApiHub]:
     with LayerReaders(partial(keep_part, store), processes=1) as readers:
         hub = Hub(store, Room.on(store, folder / "blobs"), readers, admin, World(store), clock.advance)
         hub.world.publish(CLAIMS)
-        yield ApiHub(app_on(store, folder), hub, token, admin.tenancy, first.tenancy.namespace, clock)
+        yield ApiHub(app_on(store, folder), token, admin.tenancy, hub, first.tenancy.namespace, clock)
