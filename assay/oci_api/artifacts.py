@@ -52,7 +52,7 @@ def _readme_reply(readme: Readme | None) -> dict[str, Any] | None:
 
 
 def image_reply(image: Image) -> dict[str, Any]:
-    """A ContainerImage without its layers, which only a read of one image gives."""
+    """A ContainerImage but for its layers, which stand in the answers about one image."""
     return {
         "id": image.ocid,
         "compartmentId": image.compartment,
@@ -127,11 +127,13 @@ def _list_repositories(call: Call) -> Reply:
         is_public=call.flag("isPublic"),
         lifecycle_state=_state(call),
     )
-    page = repositories.listed(call.app.store, call.actor, narrow, _order(call), limit=call.limit, page=call.page or "")
+    order = _order(call)
+    page = repositories.listed(call.app.store, call.actor, narrow, order, limit=call.limit, page=call.page or "")
     totals = repositories.totals(call.app.store, call.actor, narrow)
     namespace = _namespace(call)
     body = {
         "items": [repository_reply(each, namespace) for each in page.items],
+        "remainingItemsCount": repositories.remaining(call.app.store, call.actor, narrow, order, page.next_page),
         "repositoryCount": totals.repository_count,
         "imageCount": totals.image_count,
         "layerCount": totals.layer_count,
@@ -193,25 +195,33 @@ def _list_images(call: Call) -> Reply:
         digest=Digest(digest) if digest else None,
         lifecycle_state=_state(call) or LifecycleState.AVAILABLE,
     )
-    page = images.listed(call.app.store, call.actor, narrow, _order(call), limit=call.limit, page=call.page or "")
-    return Reply({"items": [image_reply(each) for each in page.items]}, next_page=page.next_page)
+    order = _order(call)
+    page = images.listed(call.app.store, call.actor, narrow, order, limit=call.limit, page=call.page or "")
+    body = {
+        "items": [image_reply(each) for each in page.items],
+        "remainingItemsCount": images.remaining(call.app.store, call.actor, narrow, order, page.next_page),
+    }
+    return Reply(body, next_page=page.next_page)
+
+
+def _whole(call: Call, found: Image) -> Reply:
+    """A ContainerImage, as every operation on one image answers."""
+    layers = [
+        {"digest": str(each.digest), "sizeInBytes": each.size, "timeCreated": rfc3339(each.time_created)}
+        for each in images.layers(call.app.store, found)
+    ]
+    return Reply({**image_reply(found), "layers": layers}, etag=found.etag)
 
 
 def _get_image(call: Call) -> Reply:
-    found = images.get(call.app.store, call.actor, call.path["image"])
-    layers = images.layers(call.app.store, call.actor, found.ocid)
-    told = [
-        {"digest": str(each.digest), "sizeInBytes": each.size, "timeCreated": rfc3339(each.time_created)}
-        for each in layers
-    ]
-    return Reply({**image_reply(found), "layers": told}, etag=found.etag)
+    return _whole(call, images.get(call.app.store, call.actor, call.path["image"]))
 
 
 def _update_image(call: Call) -> Reply:
     found = removals.change_tags(
         call.app.store, call.actor, call.path["image"], if_match=call.if_match, **tags_changed(call)
     )
-    return Reply(image_reply(found), etag=found.etag)
+    return _whole(call, found)
 
 
 def _delete_image(call: Call) -> Reply:
@@ -228,7 +238,7 @@ def _restore_image(call: Call) -> Reply:
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
-    return Reply(image_reply(found), etag=found.etag)
+    return _whole(call, found)
 
 
 def _remove_version(call: Call) -> Reply:
@@ -240,7 +250,7 @@ def _remove_version(call: Call) -> Reply:
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
-    return Reply(image_reply(found), etag=found.etag)
+    return _whole(call, found)
 
 
 def _lookup_image(call: Call) -> Reply:
@@ -253,18 +263,31 @@ def _lookup_image(call: Call) -> Reply:
             f"{uri[:120]!r} names no image of this tenancy.", advice="Write NAMESPACE/REPOSITORY:VERSION or @DIGEST."
         )
     found = images.lookup(call.app.store, call.actor, name, reference.digest or tag_or_digest(reference.tag))
-    return Reply(image_reply(found), etag=found.etag)
+    return _whole(call, found)
+
+
+def _configuration(call: Call, *, is_created: bool) -> Reply:
+    body = {"isRepositoryCreatedOnFirstPush": is_created, "namespace": _namespace(call)}
+    return Reply(body, etag=repositories.configuration_etag(is_created=is_created))
+
+
+def _root(call: Call) -> str:
+    """The compartment asked for, which can only be the root: there is one configuration for a tenancy."""
+    return call.query.get("compartmentId", call.actor.tenancy)
 
 
 def _get_configuration(call: Call) -> Reply:
-    created = repositories.is_created_on_first_push(call.app.store, call.actor)
-    return Reply({"isRepositoryCreatedOnFirstPush": created, "namespace": _namespace(call)})
+    return _configuration(
+        call, is_created=repositories.is_created_on_first_push(call.app.store, call.actor, _root(call))
+    )
 
 
 def _update_configuration(call: Call) -> Reply:
     value = call.field("isRepositoryCreatedOnFirstPush", bool)
-    created = repositories.set_created_on_first_push(call.app.store, call.actor, value=value)
-    return Reply({"isRepositoryCreatedOnFirstPush": created, "namespace": _namespace(call)})
+    made = repositories.set_created_on_first_push(
+        call.app.store, call.actor, _root(call), value=value, if_match=call.if_match
+    )
+    return _configuration(call, is_created=made)
 
 
 _REPOSITORIES = "/20160918/container/repositories"

@@ -94,7 +94,11 @@ def _list(call: Call) -> Reply:
         descending=call.choice("sortOrder", ("ASC", "DESC"), "DESC") == "DESC",
     )
     page = signatures.list_signatures(call.app.store, call.actor, narrow, limit=call.limit, page=call.page or "")
-    return Reply({"items": [signature_reply(each) for each in page.items]}, next_page=page.next_page)
+    body = {
+        "items": [signature_reply(each) for each in page.items],
+        "remainingItemsCount": signatures.remaining(call.app.store, call.actor, narrow, page.next_page),
+    }
+    return Reply(body, next_page=page.next_page)
 
 
 def _get(call: Call) -> Reply:

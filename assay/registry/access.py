@@ -1,5 +1,7 @@
 """Finding a repository for somebody: what is missing and what is not theirs to see get the same answer."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection
 
 from assay.clock import Instant
@@ -64,6 +66,18 @@ def image_target(found: Image, *, before: object = None) -> Target:
         etag=found.etag,
         variables={"target.repo.name": found.repository_name},
         before=before,
+    )
+
+
+def sees_all(
+    connection: Connection, actor: Actor, operation: str, compartments: Collection[str], *, now: Instant
+) -> bool:
+    """Whether the actor may do a listing `operation` on everything in these compartments, whatever its name.
+
+    False where it depends on names, or where no compartment is named: then rows are to be asked for one by one.
+    """
+    return bool(compartments) and all(
+        permitted(connection, actor, operation, Target(compartment=each), now=now) for each in compartments
     )
 
 

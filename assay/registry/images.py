@@ -23,6 +23,7 @@ from assay.registry.records import manifests as manifest_records
 from assay.registry.records import tags as tag_records
 from assay.storage import Store, pages
 
+_LIST = "ListContainerImages"
 LATEST_MAX = 100
 BEARING_MAX = 1_000
 EVERY_IMAGE = ImageFilter()
@@ -62,28 +63,36 @@ def listed(
     page: str = "",
 ) -> pages.Page[Image]:
     """A page of the images that the actor may see. Errors: Refused (NOT_FOUND, PAGE_TOKEN, MALFORMED)."""
-    operation, now = "ListContainerImages", store.clock.now()
     with store.database.read() as connection:
-        found = listing.page_of(
-            store,
-            (operation, actor.tenancy, narrow, order),
-            page,
-            limit,
-            fetch=lambda after, rows_max: records.listed(
-                connection, actor.tenancy, narrow, order, after, rows_max=rows_max
-            ),
-            is_visible=lambda row: (
-                narrow.display_name in ("", row.display_name)
-                and permitted(connection, actor, operation, access.image_target(row), now=now)
-            ),
-            key_of=lambda row: (row.time_created if order.by_time else row.repository_name, row.ocid),
-        )
+        found = listing.page_of(store, _reading(store, connection, actor, narrow, order), page, limit)
         places = narrow.compartments or (actor.tenancy,)
         if not found.items and not any(
-            permitted(connection, actor, operation, Target(compartment=place), now=now) for place in places
+            permitted(connection, actor, _LIST, Target(compartment=place), now=store.clock.now()) for place in places
         ):
             raise not_found()
     return found
+
+
+def remaining(store: Store, actor: Actor, narrow: ImageFilter, order: Order, next_page: str) -> int | None:
+    """How many images come behind a page of `listed` (by its token); None for too many to look at one by one."""
+    with store.database.read() as connection:
+        return listing.remaining(store, _reading(store, connection, actor, narrow, order), next_page)
+
+
+def _reading(
+    store: Store, connection: Connection, actor: Actor, narrow: ImageFilter, order: Order
+) -> listing.Reading[Image]:
+    now = store.clock.now()
+    sees_all = access.sees_all(connection, actor, _LIST, narrow.compartments, now=now)
+    return listing.Reading(
+        query=(_LIST, actor.tenancy, narrow, order),
+        fetch=lambda after, rows_max: records.listed(
+            connection, actor.tenancy, narrow, order, after, rows_max=rows_max
+        ),
+        is_visible=lambda row: sees_all or permitted(connection, actor, _LIST, access.image_target(row), now=now),
+        key_of=lambda row: (row.time_created if order.by_time else row.display_name, row.ocid),
+        count=(lambda after: records.counted(connection, actor.tenancy, narrow, order, after)) if sees_all else None,
+    )
 
 
 def latest(connection: Connection, repository: str, count: int) -> tuple[Image, ...]:
@@ -120,13 +129,11 @@ def bearing(connection: Connection, tenancy: str, name: str, *, repository: str 
     return tuple(each.ocid for each in found)
 
 
-def layers(store: Store, actor: Actor, ocid: str) -> tuple[Layer, ...]:
-    """The distinct layers of an image, in order of digest. Errors: Refused (NOT_FOUND)."""
+def layers(store: Store, image: Image) -> tuple[Layer, ...]:
+    """The distinct layers of an image, in order of digest. For whoever was given the image by a verb."""
     with store.database.read() as connection:
-        found = access.image(connection, actor, ocid)
-        authorize(connection, actor, "GetContainerImage", access.image_target(found), now=store.clock.now())
-        named = manifest_records.layers_of(connection, found.digest)
-        return blob_records.layers(connection, found.repository, named)
+        named = manifest_records.layers_of(connection, image.digest)
+        return blob_records.layers(connection, image.repository, named)
 
 
 def platforms(connection: Connection, repository: str, digest: Digest) -> tuple[PlatformManifest, ...]:

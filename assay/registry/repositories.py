@@ -1,6 +1,6 @@
 """Repositories: made by hand or by the first push, read, listed, changed, deleted (oci-api 2.1, 4.1)."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ from assay.registry.records import repositories as records
 from assay.storage import Store, pages
 
 REPOSITORIES_MAX = 10_000
+_LIST = "ListContainerRepositories"
 EVERY_REPOSITORY = RepositoryFilter()
 LATEST_FIRST = Order()
 
@@ -129,33 +130,48 @@ def listed(
     page: str = "",
 ) -> pages.Page[Repository]:
     """A page of the repositories that the actor may see. Errors: Refused (NOT_FOUND, PAGE_TOKEN, MALFORMED)."""
-    now = store.clock.now()
     with store.database.read() as connection:
-
-        def is_visible(row: Repository) -> bool:
-            return permitted(connection, actor, "ListContainerRepositories", access.target_of(row), now=now)
-
-        found = listing.page_of(
-            store,
-            ("ListContainerRepositories", actor.tenancy, narrow, order),
-            page,
-            limit,
-            fetch=lambda after, rows_max: records.listed(
-                connection, actor.tenancy, narrow, order, after, rows_max=rows_max
-            ),
-            is_visible=is_visible,
-            key_of=lambda row: (row.time_created if order.by_time else row.name, row.ocid),
-        )
+        found = listing.page_of(store, _reading(store, connection, actor, narrow, order), page, limit)
         if not found.items:
-            _authorize_list(connection, actor, narrow, "ListContainerRepositories", store)
+            _authorize_list(connection, actor, narrow, _LIST, store)
         return found
 
 
-def totals(store: Store, actor: Actor, narrow: RepositoryFilter = EVERY_REPOSITORY) -> RepositoryTotals:
-    """Sums over all repositories that `narrow` leaves. Errors: Refused (NOT_FOUND)."""
+def remaining(store: Store, actor: Actor, narrow: RepositoryFilter, order: Order, next_page: str) -> int | None:
+    """How many repositories come behind a page of `listed` (by its token); None for too many to look at one by one."""
     with store.database.read() as connection:
-        _authorize_list(connection, actor, narrow, "ListContainerRepositories", store)
-        return records.totals(connection, actor.tenancy, narrow)
+        return listing.remaining(store, _reading(store, connection, actor, narrow, order), next_page)
+
+
+def totals(store: Store, actor: Actor, narrow: RepositoryFilter = EVERY_REPOSITORY) -> RepositoryTotals:
+    """Sums over all repositories of a list, whatever the page: those that the actor may see."""
+    with store.database.read() as connection:
+        reading = _reading(store, connection, actor, narrow, LATEST_FIRST)
+        if reading.count is not None:
+            return records.totals(connection, actor.tenancy, narrow)
+        found = tuple(listing.visible(reading))
+        return RepositoryTotals(
+            repository_count=len(found),
+            image_count=sum(each.image_count for each in found),
+            layer_count=sum(each.layer_count for each in found),
+            layers_bytes=sum(each.layers_bytes for each in found),
+        )
+
+
+def _reading(
+    store: Store, connection: Connection, actor: Actor, narrow: RepositoryFilter, order: Order
+) -> listing.Reading[Repository]:
+    now = store.clock.now()
+    sees_all = access.sees_all(connection, actor, _LIST, narrow.compartments, now=now)
+    return listing.Reading(
+        query=(_LIST, actor.tenancy, narrow, order),
+        fetch=lambda after, rows_max: records.listed(
+            connection, actor.tenancy, narrow, order, after, rows_max=rows_max
+        ),
+        is_visible=lambda row: sees_all or permitted(connection, actor, _LIST, access.target_of(row), now=now),
+        key_of=lambda row: (row.time_created if order.by_time else row.name, row.ocid),
+        count=(lambda after: records.behind_key(connection, actor.tenancy, narrow, order, after)) if sees_all else None,
+    )
 
 
 def names(store: Store, actor: Actor, after: str, *, rows_max: int) -> tuple[str, ...]:
@@ -257,29 +273,42 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
     )
 
 
-def is_created_on_first_push(store: Store, actor: Actor) -> bool:
-    """The tenancy's setting. Errors: Refused (NOT_FOUND)."""
+def is_created_on_first_push(store: Store, actor: Actor, root: str = "") -> bool:
+    """Whether a push to an unknown name creates a repository: the tenancy's one setting, of its root compartment.
+
+    Errors: Refused (NOT_FOUND, also for another compartment than the root).
+    """
     with store.database.read() as connection:
-        target = Target(compartment=actor.tenancy)
-        authorize(connection, actor, "GetContainerConfiguration", target, now=store.clock.now())
+        authorize(connection, actor, "GetContainerConfiguration", _root_of(actor, root), now=store.clock.now())
         return records.is_created_on_first_push(connection, actor.tenancy)
 
 
-def set_created_on_first_push(store: Store, actor: Actor, *, value: bool) -> bool:
-    """Set whether a push to an unknown name creates a repository; the setting. Errors: Refused (NOT_FOUND)."""
+def set_created_on_first_push(
+    store: Store, actor: Actor, root: str = "", *, value: bool, if_match: str | None = None
+) -> bool:
+    """Set it; the setting. Errors: Refused (NOT_FOUND, ETAG_MISMATCH)."""
 
     def locate(connection: Connection) -> Target:
-        return Target(
-            compartment=actor.tenancy,
-            resource=actor.tenancy,
-            before=records.is_created_on_first_push(connection, actor.tenancy),
-        )
+        target = _root_of(actor, root)
+        present = records.is_created_on_first_push(connection, actor.tenancy)
+        return replace(target, resource=actor.tenancy, etag=configuration_etag(is_created=present), before=present)
 
     def apply(act: Act) -> bool:
         records.set_created_on_first_push(act.connection, actor.tenancy, act.now, value=value)
         return value
 
-    return perform(store, actor, "UpdateContainerConfiguration", locate=locate, change=apply)
+    return perform(store, actor, "UpdateContainerConfiguration", locate=locate, change=apply, if_match=if_match)
+
+
+def configuration_etag(*, is_created: bool) -> str:
+    """The etag of the configuration: it has but two states."""
+    return f"created-on-first-push-{is_created}".lower()
+
+
+def _root_of(actor: Actor, root: str) -> Target:
+    if root not in ("", actor.tenancy):
+        raise not_found()
+    return Target(compartment=actor.tenancy)
 
 
 def _create(

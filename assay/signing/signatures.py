@@ -54,6 +54,16 @@ def list_signatures(
     return Page(shown, encode_page(store.page_key, asked, last) if last else "")
 
 
+def remaining(store: Store, actor: Actor, narrow: SignatureFilter, next_page: str) -> int | None:
+    """How many signatures come behind a page of `list_signatures` (by its token); None for more than 1,000."""
+    if not next_page:
+        return 0
+    after = decode_page(store.page_key, (_LIST, actor.tenancy, narrow), next_page)
+    with store.database.read() as connection:
+        shown, more = _visible(store, connection, actor, narrow, after, PAGE_ROWS_MAX)
+    return None if more else len(shown)
+
+
 def change_tags(
     store: Store,
     actor: Actor,
@@ -159,4 +169,4 @@ def _visible(
 
 
 def _key_of(row: ImageSignature, narrow: SignatureFilter) -> tuple[str | int, str]:
-    return (row.key if narrow.by_name else row.time_created), row.ocid
+    return (row.display_name if narrow.by_name else row.time_created), row.ocid

@@ -393,4 +393,4 @@ def test_foreign_layers_may_be_absent_and_are_not_counted(room: Room) -> None:
     pushed = room.put(manifest_of(b"config", [], layers=layers), "v1")
     assert pushed.kind is ManifestKind.IMAGE
     assert room.repository().layer_count == 1
-    assert [layer.size for layer in images.layers(room.store, ACTOR, pushed.image)] == [3]
+    assert [layer.size for layer in images.layers(room.store, images.get(room.store, ACTOR, pushed.image))] == [3]

@@ -1,4 +1,4 @@
-"""Vulnerability Scanning over the wire: work requests, recipes, targets, results, vulnerabilities; on both databases."""
+"""Vulnerability Scanning over the wire, on both databases: work requests, recipes, targets, results, vulnerabilities."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -92,8 +92,8 @@ def listed(
     *,
     rows_max: int,
 ) -> tuple[Image, ...]:
-    """Images by repository name or time of creation, then OCID, behind the sort key `after`."""
-    first = image.c.time_created if order.by_time else repository.c.name
+    """Images by display name or time of creation, then OCID, behind the sort key `after`."""
+    first = image.c.time_created if order.by_time else _display_name()
     query = _selected().where(*_conditions(connection, tenancy, narrow))
     if after is not None:
         query = query.where(behind(first, image.c.ocid, after, descending=order.descending))
@@ -121,10 +121,34 @@ def latest_of_each(connection: Connection, repositories: Collection[str]) -> tup
     return _all(connection, _selected().join(ranked, ranked.c.ocid == image.c.ocid).where(ranked.c.rank == 1))
 
 
-def counted(connection: Connection, tenancy: str, narrow: ImageFilter) -> int:
-    """How many images `narrow` leaves."""
+def counted(
+    connection: Connection, tenancy: str, narrow: ImageFilter, order: Order, after: Sequence[Any] | None = None
+) -> int:
+    """How many images `narrow` leaves; those behind the sort key `after`, if one is given."""
     query = select(func.count()).select_from(image.join(repository, repository.c.ocid == image.c.repository))
-    return connection.execute(query.where(*_conditions(connection, tenancy, narrow))).scalar_one()
+    query = query.where(*_conditions(connection, tenancy, narrow))
+    if after is not None:
+        first = image.c.time_created if order.by_time else _display_name()
+        query = query.where(behind(first, image.c.ocid, after, descending=order.descending))
+    return connection.execute(query).scalar_one()
+
+
+def _display_name() -> ColumnElement[str]:
+    """`Image.display_name` as an expression."""
+    latest = (
+        select(tag.c.name)
+        .where(
+            tag.c.repository == image.c.repository,
+            tag.c.digest == image.c.digest,
+            image.c.lifecycle_state == LifecycleState.AVAILABLE,
+        )
+        .order_by(tag.c.time_moved.desc(), tag.c.name.desc())
+        .limit(1)
+        .correlate(image)
+        .scalar_subquery()
+    )
+    last = func.coalesce(func.nullif(image.c.last_version, ""), "unknown")
+    return repository.c.name + ":" + func.coalesce(latest, last + "@" + image.c.digest)
 
 
 def _selected() -> Select[Any]:
@@ -141,6 +165,8 @@ def _conditions(connection: Connection, tenancy: str, narrow: ImageFilter) -> li
         found.append(image.c.repository == narrow.repository)
     if narrow.repository_name:
         found.append(_matches(connection, repository.c.name, narrow.repository_name))
+    if narrow.display_name:
+        found.append(_display_name() == narrow.display_name)
     if narrow.ocid:
         found.append(image.c.ocid == narrow.ocid)
     if narrow.digest is not None:

@@ -124,6 +124,16 @@ def listed(
     return tuple(_repository(row) for row in connection.execute(query))
 
 
+def behind_key(
+    connection: Connection, tenancy: str, narrow: RepositoryFilter, order: Order, after: Sequence[Any]
+) -> int:
+    """How many repositories come behind a sort key."""
+    first = repository.c.time_created if order.by_time else repository.c.name
+    place = behind(first, repository.c.ocid, after, descending=order.descending)
+    query = select(func.count()).select_from(repository).where(*_conditions(tenancy, narrow), place)
+    return connection.execute(query).scalar_one()
+
+
 def totals(connection: Connection, tenancy: str, narrow: RepositoryFilter) -> RepositoryTotals:
     """Sums over all that `narrow` leaves."""
     row = connection.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from assay.clock import Instant, new_etag
 from assay.errors import not_found
@@ -71,10 +71,7 @@ def move(connection: Connection, repository: str, compartment: str) -> None:
 def listed(
     connection: Connection, tenancy: str, narrow: SignatureFilter, after: Sequence[Any] | None, *, rows_max: int
 ) -> tuple[ImageSignature, ...]:
-    """Available records behind the sort key `after` (value, OCID), in the filter's order.
-
-    A display name ends with the OCID's last ten characters and begins with the key's: by name means by key.
-    """
+    """Available records behind the sort key `after` (value, OCID), in the filter's order."""
     table = image_signature
     query = select(table).where(table.c.tenancy == tenancy, table.c.lifecycle_state == SignatureState.AVAILABLE)
     if narrow.compartments:
@@ -84,7 +81,7 @@ def listed(
             query = query.where(table.c[name] == wanted)
     if narrow.digest:
         query = query.where(table.c.digest == narrow.digest)
-    column = table.c.key if narrow.by_name else table.c.time_created
+    column = display_name() if narrow.by_name else table.c.time_created
     if after is not None:
         value, ocid = after
         behind = column < value if narrow.descending else column > value
@@ -92,6 +89,16 @@ def listed(
         query = query.where(or_(behind, and_(column == value, beside)))
     order = (column.desc(), table.c.ocid.desc()) if narrow.descending else (column, table.c.ocid)
     return tuple(map(_record, connection.execute(query.order_by(*order).limit(rows_max))))
+
+
+def display_name() -> ColumnElement[str]:
+    """`ImageSignature.display_name` as an expression."""
+
+    def tail(column: Column[str]) -> ColumnElement[str]:
+        return func.substr(column, func.length(column) - 9)
+
+    table = image_signature.c
+    return tail(table.key) + "::" + tail(table.key_version) + "::" + table.algorithm + "::" + tail(table.ocid)
 
 
 def keys_on(connection: Connection, images: Collection[str]) -> tuple[tuple[str, str], ...]:
