@@ -18,6 +18,7 @@ from assay.errors import AssayError, Refused
 from assay.iam.credentials import signed_requests
 from assay.iam.identity import first_start
 from assay.iam.identity.first_start import FirstStart
+from assay.iam.identity.trail import retention, sealing
 from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
 from assay.registry import pushes, uploads
@@ -115,9 +116,12 @@ class App:
         """Numbers for metrics."""
         try:
             by_status = jobs.counted(self.store)
+            unsealed = sealing.unsealed(self.store)
         except AssayError:
             return {}
-        return {f"jobs_{status}": float(number) for status, number in by_status.items()}
+        return {f"jobs_{status}": float(number) for status, number in by_status.items()} | {
+            "audit_entries_unsealed": float(unsealed)
+        }
 
 
 def open_app(settings: Settings, clock: Clock | None = None) -> App:
@@ -187,6 +191,8 @@ def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Up
         Upkeep("pushes by digest alone", 1.0, partial(pushes.settle, store)),
         Upkeep("pull counts", 5.0, pulls.count),
         Upkeep("used signatures", 60.0, partial(signed_requests.forget, store)),
+        Upkeep("audit seals", 1.0, partial(sealing.seal_waiting, store)),
+        Upkeep("old audit rows", 3600.0, partial(retention.purge, store)),
         Upkeep("idle uploads", 60.0, partial(uploads.expire, intake)),
         Upkeep("scheduled deletions", 60.0, partial(deletion.destroy_due, store)),
         Upkeep("old decisions", 3600.0, partial(ledger.purge_decisions, store)),

@@ -1,4 +1,4 @@
-"""Advisory feeds, background jobs, and the audit log: what the installation does and did."""
+"""Advisory feeds and background jobs: what the installation does by itself."""
 
 from typing import Annotated, Any
 
@@ -13,12 +13,10 @@ from assay.errors import Unavailable
 
 app = group("Feeds of advisories.")
 jobs = group("Background work.")
-audit = group("The audit log.")
 
 FEEDS = "/20260901/feeds"
 JOBS = "/20260901/jobs"
 WAIT_SECONDS = 1800
-EVENTS_SHOWN = 50
 
 _FEEDS: show.Columns = {
     "Feed": "name",
@@ -38,15 +36,6 @@ _JOBS: show.Columns = {
     "Created": show.when("timeCreated"),
     "Finished": show.when("timeFinished"),
     "Last error": "lastError",
-}
-_EVENTS: show.Columns = {
-    "Date": show.when("timeCreated"),
-    "Who": "principalName",
-    "Did": "operation",
-    "Outcome": "outcome",
-    "On": "resourceId",
-    "From": "address",
-    "Reason": "reason",
 }
 
 
@@ -78,17 +67,6 @@ def refresh(
 def list_jobs(output: Out = Output.TABLE) -> None:
     """List the latest background jobs, the newest first."""
     show.rows(output, _JOBS, signed_in().server.everything(JOBS), empty="No job yet.")
-
-
-@audit.command("list")
-def list_events(
-    resource: Annotated[str, typer.Option(help="Only what was done to this OCID.")] = "",
-    limit: Annotated[int, typer.Option(help="How many.", min=1)] = EVENTS_SHOWN,
-    output: Out = Output.TABLE,
-) -> None:
-    """List what was done and what was denied, the newest first."""
-    found = signed_in().server.everything("/20260901/auditEvents", rows_max=limit, resourceId=resource)
-    show.rows(output, _EVENTS, found, empty="Nothing yet.")
 
 
 def _wait(session: Session, name: str, *, since: str, seconds: int) -> None:

@@ -12,11 +12,13 @@ from assay.cli import (
     access,
     account,
     api_keys,
+    audit,
     clusters,
     emergency,
     feeds,
     functions,
     images,
+    oci_setup,
     people,
     policies,
     repositories,
@@ -57,7 +59,7 @@ _GROUPS = (
     ("Keys, people and policies", "network-source", access.network_sources),
     ("The installation", "feed", feeds.app),
     ("The installation", "job", feeds.jobs),
-    ("The installation", "audit", feeds.audit),
+    ("The installation", "audit", audit.app),
 )
 for panel, name, commands in _GROUPS:
     app.add_typer(commands, name=name, rich_help_panel=panel)
@@ -67,6 +69,7 @@ app.command(rich_help_panel="Signing in")(account.login)
 app.command(rich_help_panel="Signing in")(account.logout)
 app.command(rich_help_panel="Signing in")(account.whoami)
 app.command(rich_help_panel="Signing in")(account.password)
+app.command(rich_help_panel="Signing in")(oci_setup.oci_setup)
 app.command(rich_help_panel="An image's way")(signing.sign)
 app.command(rich_help_panel="An image's way")(signing.verify)
 app.command(rich_help_panel="The installation")(serve.serve)

@@ -23,7 +23,8 @@ from assay.console import frames, sessions
 from assay.console.rendering import PAGE_HEADERS, render
 from assay.console.replies import Cookie, Download, Elsewhere, Listing, Page, Reply, as_csv, as_json
 from assay.console.visit import FORM_BYTES_MAX, THEME_COOKIE, THEMES, Fields, Visit, fields_of, form_token
-from assay.errors import ANSWERS, AssayError, Reason, Refused
+from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
+from assay.iam.identity import trail
 
 THREADS = 8
 DOOR_COOKIE = "assay-door"
@@ -127,6 +128,8 @@ def answer(app: App, place: Place, asked: Asked) -> Response:
         reply, visit = _acted(place, visit, asked) if asked.method == "POST" else _shown(place, visit)
         return _written(reply, place, visit, asked)
     except AssayError as fault:
+        if isinstance(fault, Denied) and visit is not None:
+            trail.denials.note(app.store, visit.actor, fault)
         return _failed(fault, place, visit, asked)
     except Exception:
         log.exception("%s %s failed (request %s)", asked.method, asked.path, asked.request_id)

@@ -7,7 +7,11 @@ from assay.console import words
 from assay.console.replies import Listing, Page, Reply
 from assay.console.visit import Visit
 from assay.errors import Reason, Refused
-from assay.iam.identity import trail
+from assay.iam.identity.trail import entries, sealing
+from assay.storage.pages import Window
+
+#: Filters of the query, each also a field of the search.
+_FILTERS = ("resource", "principal_name", "operation", "outcome", "address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +25,34 @@ class Row:
     because: str
     resource: str
     request: str
+    times: int
 
 
 def show(visit: Visit) -> Reply:
-    """The tenancy's log, newest first; with `?resource=` that of one thing."""
-    visit.only("resource")
-    page = trail.listed(
-        visit.store,
-        visit.actor,
+    """The tenancy's log, newest first; the query narrows it to one thing, principal, operation, outcome or address."""
+    visit.only(*_FILTERS)
+    search = entries.Search(
         resource=visit.asked("resource"),
-        limit=visit.limit(),
-        page=visit.asked("after"),
+        principal_name=visit.asked("principal_name"),
+        operation=visit.asked("operation"),
+        outcome=visit.asked("outcome"),
+        address=visit.asked("address"),
     )
+    window = Window(limit=visit.limit(), page=visit.asked("after"))
+    page = entries.listed(visit.store, visit.actor, search, window=window)
     rows = tuple(map(_row, page.items))
     shown = Page(
         "audit.html",
         {
             "rows": rows,
+            "filters": {name: visit.asked(name) for name in _FILTERS},
+            "chain": sealing.state(visit.store, visit.actor),
             "said": words.plural(len(rows), "entry", "entries"),
             "next": visit.link(after=page.next_page) if page.next_page else "",
             "first": visit.link() if visit.asked("after") else "",
         },
     )
-    columns = ("when", "who", "did", "on", "outcome", "reason", "address", "request")
+    columns = ("when", "who", "did", "on", "outcome", "reason", "address", "request", "times")
     cells = [
         (
             words.machine(entry.time_created),
@@ -54,6 +63,7 @@ def show(visit: Visit) -> Reply:
             entry.reason,
             entry.address,
             entry.request_id,
+            str(entry.times),
         )
         for entry in page.items
     ]
@@ -63,7 +73,7 @@ def show(visit: Visit) -> Reply:
 def of(visit: Visit, resource: str, rows: int) -> tuple[Row, ...] | None:
     """The latest entries on one thing; None for those who may not read the log."""
     try:
-        found = trail.listed(visit.store, visit.actor, resource=resource, limit=rows)
+        found = entries.listed(visit.store, visit.actor, entries.Search(resource=resource), window=Window(limit=rows))
     except Refused as refusal:
         if refusal.reason is not Reason.NOT_FOUND:
             raise
@@ -71,7 +81,7 @@ def of(visit: Visit, resource: str, rows: int) -> tuple[Row, ...] | None:
     return tuple(map(_row, found.items))
 
 
-def _row(entry: trail.Entry) -> Row:
+def _row(entry: entries.Entry) -> Row:
     return Row(
         at=entry.time_created,
         who=entry.principal_name,
@@ -80,6 +90,7 @@ def _row(entry: trail.Entry) -> Row:
         because=entry.reason,
         resource=entry.resource,
         request=entry.request_id,
+        times=entry.times,
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Table, Text, delete, select
 
 from assay.clock import DAY, Instant
-from assay.errors import Reason, Refused
+from assay.errors import Reason, Refused, not_found
 from assay.events import Fact
 from assay.iam import audit
 from assay.iam.actor import Actor
@@ -103,9 +103,11 @@ def perform(
                 token.keep(connection, target.compartment, result)
             return result
     except Refused as refusal:
-        if refusal.reason is Reason.NOT_FOUND:
-            _record_denial(store, actor, operation, target, refusal)
-        raise
+        if refusal.reason is not Reason.NOT_FOUND:
+            raise
+        _record_denial(store, actor, operation, target, refusal)
+        # Not as Denied: a door would write it into the log once more.
+        raise not_found() from None
 
 
 def _check_etag(if_match: str | None, target: Target) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from assay.errors import not_found
+from assay.errors import Denied
 from assay.iam import authority
 from assay.iam.actor import Actor, PrincipalKind
 from assay.iam.evaluate import Outcome
@@ -35,14 +35,14 @@ def outcome_of(connection: Connection, actor: Actor, operation: str, target: Tar
 
 
 def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:
-    """Pass in silence, or raise Refused: the same answer for what is missing and what is not the caller's to see.
+    """Pass in silence, or raise Denied: the same answer for what is missing and what is not the caller's to see.
 
     The installation itself passes: it is never a caller from outside.
     """
     if actor.principal.kind is not PrincipalKind.INSTALLATION and not permitted(
         connection, actor, operation, target, now=now
     ):
-        raise not_found()
+        raise Denied(operation, target.compartment, target.resource)
 
 
 def permitted(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> bool:

@@ -18,8 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from assay.app import App
-from assay.errors import ANSWERS, AssayError, Reason, Refused
+from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
 from assay.iam import Actor, PrincipalKind
+from assay.iam.identity import trail
 from assay.oci import strict_json
 from assay.oci_api.rates import Meter
 from assay.secret import Secret
@@ -194,7 +195,11 @@ def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -
         host=request.headers.get("host", ""),
         pairs=tuple(request.query_params.multi_items()),
     )
-    return row.run(call)
+    try:
+        return row.run(call)
+    except Denied as denial:
+        trail.denials.note(call.app.store, call.actor, denial)
+        raise
 
 
 def address_of(request: Request) -> str:

@@ -1,39 +1,100 @@
-"""The audit log over the API: Assay's own operation, in the API's style."""
+"""The audit log over the API: Assay's own operations, in the API's style."""
 
 from typing import Any
 
-from assay.clock import rfc3339
-from assay.iam.identity import trail
+from assay.clock import Instant
+from assay.iam.identity.trail import entries, exports, retention, sealing
+from assay.iam.identity.trail.chain import Link
 from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.wire import instant_from
+from assay.storage.pages import Window
 
+_EVENTS, _CHAIN = "/20260901/auditEvents", "/20260901/auditChain"
 
-def entry_reply(entry: trail.Entry) -> dict[str, Any]:
-    """A line of the log: who did what, on what, and what came of it."""
-    return {
-        "number": entry.id,
-        "compartmentId": entry.compartment,
-        "timeCreated": rfc3339(entry.time_created),
-        "operation": entry.operation,
-        "principalKind": entry.principal_kind,
-        "principalId": entry.principal or None,
-        "principalName": entry.principal_name,
-        "address": entry.address or None,
-        "requestId": entry.request_id or None,
-        "resourceId": entry.resource or None,
-        "outcome": entry.outcome,
-        "reason": entry.reason or None,
-    }
+#: A detailed entry may have two values of 16 KiB.
+DETAILED_ROWS_MAX = 100
 
 
 def _list(call: Call) -> Reply:
-    page = trail.listed(
+    is_detailed = bool(call.flag("isDetailed"))
+    limit = min(call.limit or DETAILED_ROWS_MAX, DETAILED_ROWS_MAX) if is_detailed else call.limit
+    page = entries.page_of(
         call.app.store,
         call.actor,
-        resource=call.query.get("resourceId", ""),
-        limit=call.limit,
-        page=call.page or "",
+        entries.Search(
+            compartment=call.query.get("compartmentId", ""),
+            resource=call.query.get("resourceId", ""),
+            principal=call.query.get("principalId", ""),
+            principal_name=call.query.get("principalName", ""),
+            operation=call.query.get("operation", ""),
+            outcome=call.choice("outcome", ("done", "denied"), ""),
+            address=call.query.get("address", ""),
+            request_id=call.query.get("requestId", ""),
+            since=_time(call, "startTime"),
+            until=_time(call, "endTime"),
+        ),
+        Window(call.choice("sortOrder", ("ASC", "DESC"), "DESC") == "DESC", limit, call.page or ""),
+        is_sealed=bool(call.flag("isSealed")),
     )
-    return Reply({"items": [entry_reply(each) for each in page.items]}, next_page=page.next_page)
+    shown = [_reply(each, is_detailed=is_detailed) for each in page.items]
+    return Reply({"items": shown}, next_page=page.next_page)
 
 
-ROWS: tuple[Row, ...] = (Row("GET", "/20260901/auditEvents", "ListAuditEvents", _list),)
+def _get(call: Call) -> Reply:
+    position = call.path["position"]
+    found = entries.get(call.app.store, call.actor, int(position) if position.isdecimal() and len(position) < 18 else 0)
+    return Reply(exports.value(found))
+
+
+def _reply(entry: entries.Entry, *, is_detailed: bool) -> dict[str, Any]:
+    shown = exports.value(entry)
+    return shown if is_detailed else {name: shown[name] for name in shown if name not in ("before", "after", "seal")}
+
+
+def _time(call: Call, name: str) -> Instant | None:
+    text = call.query.get(name)
+    return instant_from(text, name) if text else None
+
+
+def _chain_reply(chain: sealing.Chain) -> dict[str, Any]:
+    return {
+        "sealedPosition": chain.last.position,
+        "seal": chain.last.seal,
+        "firstPosition": chain.start.position + 1,
+        "sealBeforeFirst": chain.start.seal,
+        "unsealedCount": chain.unsealed,
+        "retentionDays": chain.retention_days,
+    }
+
+
+def _get_chain(call: Call) -> Reply:
+    return Reply(_chain_reply(sealing.state(call.app.store, call.actor)))
+
+
+def _update_chain(call: Call) -> Reply:
+    return Reply(_chain_reply(retention.set_days(call.app.store, call.actor, call.field("retentionDays", int))))
+
+
+def _check(call: Call) -> Reply:
+    after = None
+    if "position" in call.body:
+        after = Link(call.field("position", int), call.field("seal", str))
+    found = sealing.check(call.app.store, call.actor, after)
+    return Reply(
+        {
+            "position": found.holds.position,
+            "seal": found.holds.seal,
+            "isIntact": not found.fault,
+            "fault": found.fault or None,
+            "isFinished": found.is_finished,
+        }
+    )
+
+
+ROWS: tuple[Row, ...] = (
+    Row("GET", _EVENTS, "ListAuditEvents", _list),
+    Row("GET", f"{_EVENTS}/{{position}}", "ListAuditEvents", _get),
+    Row("GET", _CHAIN, "ListAuditEvents", _get_chain),
+    Row("PUT", _CHAIN, "UpdateAuditRetention", _update_chain),
+    Row("POST", f"{_CHAIN}/actions/check", "ListAuditEvents", _check),
+)

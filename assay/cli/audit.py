@@ -1,0 +1,203 @@
+"""The audit log: who did what, what was denied, and whether the log is whole."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli import show
+from assay.cli.options import Out, group
+from assay.cli.progress import told
+from assay.cli.session import signed_in
+from assay.cli.show import Output
+from assay.errors import Corrupt, Refused
+from assay.iam.identity.trail import exports
+from assay.iam.identity.trail.chain import Link
+
+app = group("The audit log.")
+
+EVENTS = "/20260901/auditEvents"
+CHAIN = "/20260901/auditChain"
+EVENTS_SHOWN = 50
+#: Entries that one request of an export brings.
+EXPORT_ROWS = 100
+
+_EVENTS: show.Columns = {
+    "Date": show.when("timeCreated"),
+    "Who": "principalName",
+    "Did": "operation",
+    "Outcome": "outcome",
+    "Times": "times",
+    "On": "resourceId",
+    "From": "address",
+    "Reason": "reason",
+}
+_EVENT: show.Columns = {
+    **_EVENTS,
+    "Position": "position",
+    "Request": "requestId",
+    "Before": "before",
+    "After": "after",
+    "Seal": "seal",
+}
+_CHAIN: show.Columns = {
+    "First entry kept": "firstPosition",
+    "Sealed up to": "sealedPosition",
+    "Seal": "seal",
+    "Not yet sealed": "unsealedCount",
+    "Kept for days": "retentionDays",
+}
+
+
+class Form(StrEnum):
+    """How an export is written."""
+
+    JSON_LINES = "jsonl"
+    SYSLOG = "syslog"
+
+
+Since = Annotated[str, typer.Option("--since", help="From this time on, such as 2026-12-01T00:00:00Z.")]
+Until = Annotated[str, typer.Option("--until", help="Before this time.")]
+
+
+@app.command("list")
+def list_events(
+    resource: Annotated[str, typer.Option(help="Only what was done to this OCID.")] = "",
+    user: Annotated[str, typer.Option(help="Only what this user, service or cluster did, by name.")] = "",
+    operation: Annotated[str, typer.Option(help="Only this operation, such as CreateKey.")] = "",
+    outcome: Annotated[str, typer.Option(help="Only what was done, or only what was denied.")] = "",
+    address: Annotated[str, typer.Option(help="Only what came from this address.")] = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Annotated[int, typer.Option(help="How many.", min=1)] = EVENTS_SHOWN,
+    output: Out = Output.TABLE,
+) -> None:
+    """List what was done and what was denied, the newest first."""
+    found = signed_in().server.everything(
+        EVENTS,
+        rows_max=limit,
+        resourceId=resource,
+        principalName=user,
+        operation=operation,
+        outcome=outcome,
+        address=address,
+        startTime=since,
+        endTime=until,
+    )
+    show.rows(output, _EVENTS, found, empty="No entry fits.")
+
+
+@app.command("show")
+def show_event(
+    position: Annotated[int, typer.Argument(help="The entry's position.")], output: Out = Output.TABLE
+) -> None:
+    """Show one entry, with the values before and after it."""
+    show.thing(output, _EVENT, signed_in().server.get(f"{EVENTS}/{position}").body)
+
+
+@app.command("status")
+def status(output: Out = Output.TABLE) -> None:
+    """Show how far the log is sealed, and how long it is kept."""
+    show.thing(output, _CHAIN, signed_in().server.get(CHAIN).body)
+
+
+@app.command("retain")
+def retain(days: Annotated[int, typer.Argument(help="For how many days.")], output: Out = Output.TABLE) -> None:
+    """Set how long entries are kept."""
+    show.thing(output, _CHAIN, signed_in().server.put(CHAIN, {"retentionDays": days}).body)
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path | None, typer.Argument(help="An export in JSON lines; the server's log if left out.")] = None,
+    position: Annotated[int, typer.Option(help="Of a FILE: the position before its first entry.", min=0)] = -1,
+    seal: Annotated[str, typer.Option(help="Of a FILE: the seal at that position.")] = "",
+) -> None:
+    """Follow the hash chain: that no entry was changed, taken out or put in. Ends with 1 where it breaks."""
+    holds, fault = _check_file(file, position, seal) if file else _check_server()
+    if fault:
+        raise Corrupt(
+            fault, advice=f"Up to position {holds.position} the log is what was sealed; compare with an export."
+        )
+    show.note(f"The log holds up to position {holds.position}, seal {holds.seal}.")
+
+
+@app.command("export")
+def export(
+    form: Annotated[Form, typer.Option("--format", help="JSON lines, or syslog (RFC 5424).")] = Form.JSON_LINES,
+    since: Since = "",
+    until: Until = "",
+    to: Annotated[str, typer.Option(help="A syslog server, tcp://HOST:PORT or udp://HOST:PORT.")] = "",
+) -> None:
+    """Write all entries, the oldest first, to standard output or to a syslog server."""
+    entries = _all(since, until)
+    if to:
+        count = _send(to, (exports.syslog_line(entry, socket.gethostname()) for entry in entries))
+        show.note(f"{count} entries were sent to {to}.")
+        return
+    for entry in entries:
+        line = exports.json_line(entry) if form is Form.JSON_LINES else exports.syslog_line(entry, socket.gethostname())
+        sys.stdout.write(f"{line}\n")
+
+
+def _all(since: str, until: str) -> Iterator[dict[str, Any]]:
+    """The sealed entries in their order; what is not sealed yet comes with the next export."""
+    server, page = signed_in().server, ""
+    while True:
+        asked = {"startTime": since, "endTime": until, "sortOrder": "ASC", "isDetailed": True, "limit": EXPORT_ROWS}
+        answer = server.get(EVENTS, page=page, isSealed=True, **asked)
+        yield from answer.body["items"]
+        page = answer.next_page
+        if not page:
+            return
+
+
+def _check_file(file: Path, position: int, seal: str) -> tuple[Link, str]:
+    if (position >= 0) != bool(seal):
+        raise Refused("A position without its seal says nothing, nor a seal alone.", advice="Give both, or neither.")
+    with file.open(encoding="utf-8") as lines:
+        return exports.check(lines, Link(position, seal) if seal else None)
+
+
+def _check_server() -> tuple[Link, str]:
+    server = signed_in().server
+    body: dict[str, Any] = {}
+    with told("Following the chain") as say:
+        while True:
+            found = server.post(f"{CHAIN}/actions/check", body).body
+            body = {"position": found["position"], "seal": found["seal"]}
+            say(f"Following the chain: {found['position']}")
+            if found["isFinished"]:
+                return Link(found["position"], found["seal"]), found["fault"] or ""
+
+
+def _send(to: str, lines: Iterator[str]) -> int:
+    """Send lines to a syslog server: a datagram each (RFC 5426), or framed by their length (RFC 6587, 3.4.1)."""
+    kind, _, rest = to.partition("://")
+    host, _, port = rest.rpartition(":")
+    if kind not in ("tcp", "udp") or not host or not port.isdecimal():
+        raise Refused(f"{to!r} is no syslog server.", advice="Give tcp://HOST:PORT or udp://HOST:PORT.")
+    address = (host.strip("[]"), int(port))
+    count = 0
+    try:
+        with _connected(kind, address) as channel:
+            for line in lines:
+                content = line.encode()
+                channel.sendall(b"%d %s" % (len(content), content) if kind == "tcp" else content)
+                count += 1
+    except OSError as fault:
+        raise Refused(f"The syslog server {to} cannot be reached: {fault}.", advice="Check its address.") from fault
+    return count
+
+
+def _connected(kind: str, address: tuple[str, int]) -> socket.socket:
+    if kind == "tcp":
+        return socket.create_connection(address, timeout=30)
+    family, _, _, _, found = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
+    channel = socket.socket(family, socket.SOCK_DGRAM)
+    channel.connect(found)
+    return channel
