@@ -287,8 +287,8 @@ def test_explanations_need_the_right_to_read_all_policies_and_name_what_there_is
     assert "PullImage" in error.advice
     assert why.principal_of(store, admin, "ALICE") == alice.principal
     assert why.principal_of(store, admin, "FaaS") == Principal(PrincipalKind.SERVICE, "faas")
-    refused(Reason.MALFORMED, lambda: why.principal_of(store, admin, "nobody"))
-    refused(Reason.MALFORMED, lambda: why.place_of(store, admin, "ocid1.compartment.oc1.." + "a" * 60))
+    refused(Reason.NOT_FOUND, lambda: why.principal_of(store, admin, "nobody"))
+    refused(Reason.NOT_FOUND, lambda: why.place_of(store, admin, "ocid1.compartment.oc1.." + "a" * 60))
 
 
 def test_why_and_who_can_equal_brute_force_on_random_policies(store: Store, admin: Actor, clock: SetClock) -> None:

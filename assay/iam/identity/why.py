@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from assay.clock import Instant
-from assay.errors import Refused
+from assay.errors import Refused, not_found
 from assay.iam import authority
 from assay.iam.actor import Actor, Principal, PrincipalKind
 from assay.iam.authorization import Target, authorize
@@ -117,7 +117,7 @@ def principal_of(store: Store, actor: Actor, text: str) -> Principal:
         kind = text.split(".")[1] if text.startswith("ocid1.") and text.count(".") > 1 else ""
         if kind in (PrincipalKind.CLUSTER, PrincipalKind.APPLICATION, PrincipalKind.FUNCTION):
             if owned.get(connection, actor.tenancy, text) is None:
-                raise _no_such("principal", text, ())
+                raise not_found()
             return Principal(PrincipalKind(kind), text, text)
         user = (
             identities.get_user(connection, actor.tenancy, text)
@@ -128,7 +128,7 @@ def principal_of(store: Store, actor: Actor, text: str) -> Principal:
             return Principal(PrincipalKind.USER, user.name, user.ocid)
     service = next((name for name in SERVICES if name == text.lower()), "")
     if not service:
-        raise _no_such("user or service", text, SERVICES)
+        raise not_found()
     return Principal(PrincipalKind.SERVICE, service)
 
 
@@ -143,14 +143,16 @@ def place_of(store: Store, actor: Actor, resource: str) -> Target:
             return Target(resource, resource)
         found = owned.get(connection, actor.tenancy, resource)
     if found is None:
-        raise _no_such("resource", resource, ())
+        raise not_found()
     return Target(found.compartment, resource, variables=id_variables(resource))
 
 
 def require_operation(name: str) -> None:
     """Refused unless there is an operation of that name."""
     if name not in OPERATIONS:
-        raise _no_such("operation", name, OPERATIONS)
+        meant = nearest(name, OPERATIONS)
+        hint = f"Did you mean {meant!r}?" if meant else "Operations are named as in OCI, such as PullImage or Sign."
+        raise Refused(f"There is no operation {name[:100]!r}.", advice=hint)
 
 
 def _others(connection: Connection, tenancy: str) -> tuple[Principal, ...]:
@@ -209,9 +211,3 @@ def _near(judged: authority.Judged, outcome: Outcome) -> Iterable[tuple[BoundSta
         if bound.policy and bound.permissions & outcome.missing:
             reaches = bound.attached in judged.path and bound.reach in judged.path
             yield bound, "Its condition is not met." if reaches else "It does not reach this compartment."
-
-
-def _no_such(what: str, name: str, known: Iterable[str]) -> Refused:
-    meant = nearest(name, known)
-    hint = f"Did you mean {meant!r}?" if meant else "Check the name or OCID."
-    return Refused(f"There is no {what} {name[:100]!r}, or you may not see it.", advice=hint)
