@@ -52,7 +52,7 @@ def generate_key(
     whose = owner(session, user)["id"]
     if file.exists():
         raise Refused(f"{file} is there already.", advice="Name another file, or upload its public key.")
-    private, public = _pair()
+    private, public = pair()
     private_files.write(file, private)
     try:
         made = _upload(session, whose, public, days)
@@ -107,7 +107,7 @@ def _public_key(file: Path) -> str:
     return content.decode(errors="replace")
 
 
-def _pair() -> tuple[str, str]:
+def pair() -> tuple[str, str]:
     """A fresh RSA key pair: private and public key in PEM form."""
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
