@@ -38,6 +38,10 @@ TREE = {
 }
 COMPARTMENTS = (ROOT, *TREE)
 GROUPS = tuple(ocid("group", letter) for letter in "xyz")
+DYNAMIC_GROUPS = tuple(ocid("dynamicgroup", letter) for letter in "xy")
+RESOURCES = (PrincipalKind.CLUSTER, PrincipalKind.APPLICATION, PrincipalKind.FUNCTION)
+SOURCES = ("office", "home", "Lab")
+TAG = "target.resource.tag.ops.team"
 SERVICES = ("vulnerability-scanning-service", "faas")
 TYPES = ("repos", "keys", "vaults", "users", "vss-family", "all-resources", "functions-family")
 ASKED = ("PullImage", "PushImage", "Sign", "CreateKey", "ListUsers", "AddUserToGroup", "ListFunctions", "Verify")
@@ -61,7 +65,7 @@ class Plan:
 
     def text(self, rng: random.Random) -> str:
         kind, names = self.subject
-        shown = [f"id {name}" if kind == "group" else name for name in names]
+        shown = [f"id {name}" if kind.endswith("group") else name for name in names]
         what = self.verb or "{ " + " , ".join(self.permissions) + "}"
         where = "tenancy" if self.location == ROOT == self.attached else f"compartment id {self.location}"
         words = ["allow", kind, ", ".join(shown), "to", what, self.resource_type, "in", where]
@@ -81,7 +85,8 @@ class Ask:
     groups: frozenset[str]
     operation: Operation
     compartment: str
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    repository: str = ""
     at: datetime = NOON
 
 
@@ -90,8 +95,14 @@ def render(condition: Any) -> str:
     if kind in ("any", "all"):
         return f"{kind} {{{', '.join(map(render, rest[0]))}}}"
     variable, operator, values = rest
-    shown = [f"/{text}/" if is_pattern else f"'{text}'" for is_pattern, text in values]
+    shown = [rendered(kind, text) for kind, text in values]
     return f"{variable} {operator} " + (f"({', '.join(shown)})" if operator == "in" else shown[0])
+
+
+def rendered(kind: str | bool, text: str) -> str:
+    if kind == "variable":
+        return text
+    return f"/{text}/" if kind else f"'{text}'"
 
 
 def random_condition(rng: random.Random, depth: int = 0) -> Any:
@@ -108,21 +119,30 @@ def random_condition(rng: random.Random, depth: int = 0) -> Any:
             ("request.permission", PERMISSIONS),
             ("request.operation", ASKED),
             ("request.user.id", (ocid("user", "u"), ocid("cluster", "k"))),
-            ("request.principal.type", ("user", "cluster", "service")),
+            ("request.principal.type", ("user", "cluster", "service", "fnfunc")),
+            ("request.networkSource.name", SOURCES),
+            ("request.principal.repo_name", NAMES),
+            (TAG, ("red", "blue")),
             ("target.compartment.id", COMPARTMENTS),
         ]
     )
     operator = rng.choice(["=", "=", "!=", "in"])
     texts = [
-        (True, rng.choice(PATTERNS)) if rng.random() < 0.2 else (False, rng.choice(pool))
+        (True, rng.choice(PATTERNS)) if rng.random() < 0.2 else random_value(rng, pool)
         for _ in range(rng.randint(1, 3) if operator == "in" else 1)
     ]
     return ("is", variable, operator, texts)
 
 
+def random_value(rng: random.Random, pool: tuple[str, ...]) -> tuple[str | bool, str]:
+    if rng.random() < 0.1:
+        return ("variable", rng.choice(["target.repo.name", "request.principal.repo_name", TAG]))
+    return (False, rng.choice(pool))
+
+
 def random_plan(rng: random.Random) -> Plan:
-    kind = rng.choice(["group", "group", "service", "any-user"])
-    pool = {"group": GROUPS, "service": SERVICES, "any-user": ()}[kind]
+    kind = rng.choice(["group", "group", "dynamic-group", "service", "any-user"])
+    pool = {"group": GROUPS, "dynamic-group": DYNAMIC_GROUPS, "service": SERVICES, "any-user": ()}[kind]
     names = tuple(rng.sample(pool, rng.randint(1, len(pool)))) if pool else ()
     by_name = rng.random() < 0.25
     attached = rng.choice(COMPARTMENTS)
@@ -139,10 +159,12 @@ def random_plan(rng: random.Random) -> Plan:
 
 
 def random_ask(rng: random.Random) -> Ask:
-    kind = rng.choice(
-        [PrincipalKind.USER] * 4 + [PrincipalKind.SERVICE, PrincipalKind.CLUSTER, PrincipalKind.ANONYMOUS]
-    )
-    variables = {}
+    kind = rng.choice([PrincipalKind.USER] * 4 + [PrincipalKind.SERVICE, PrincipalKind.ANONYMOUS, *RESOURCES])
+    variables: dict[str, str | tuple[str, ...]] = {}
+    if rng.random() < 0.4:
+        variables["request.networkSource.name"] = tuple(rng.sample(SOURCES, rng.randint(0, 2)))
+    if rng.random() < 0.4:
+        variables[TAG] = (rng.choice(["red", "Blue", "proj/app"]),)
     if rng.random() < 0.6:
         variables["target.repo.name"] = rng.choice(NAMES)
     if rng.random() < 0.4:
@@ -151,11 +173,18 @@ def random_ask(rng: random.Random) -> Ask:
         kind=kind,
         name=rng.choice(SERVICES) if kind is PrincipalKind.SERVICE else "someone",
         ocid={PrincipalKind.USER: ocid("user", "u"), PrincipalKind.CLUSTER: ocid("cluster", "k")}.get(kind, ""),
-        groups=frozenset(rng.sample(GROUPS, rng.randint(0, 2))) if kind is PrincipalKind.USER else frozenset(),
+        groups=random_groups(rng, kind),
+        repository=rng.choice(NAMES) if kind is PrincipalKind.FUNCTION else "",
         operation=OPERATIONS[rng.choice(ASKED)],
         compartment=rng.choice(COMPARTMENTS),
         variables=variables,
     )
+
+
+def random_groups(rng: random.Random, kind: PrincipalKind) -> frozenset[str]:
+    if kind is PrincipalKind.USER:
+        return frozenset(rng.sample(GROUPS, rng.randint(0, 2)))
+    return frozenset(rng.sample(DYNAMIC_GROUPS, rng.randint(0, 2))) if kind in RESOURCES else frozenset()
 
 
 def path_of(compartment: str) -> tuple[str, ...]:
@@ -179,7 +208,7 @@ def naively_allowed(plans: list[Plan], ask: Ask) -> tuple[bool, set[int]]:
 def naively_grants(plan: Plan, ask: Ask, permission: str) -> bool:
     kind, names = plan.subject
     if kind == "any-user":
-        named = ask.kind in (PrincipalKind.USER, PrincipalKind.CLUSTER)
+        named = ask.kind is PrincipalKind.USER or ask.kind in RESOURCES
     elif kind == "service":
         named = ask.kind is PrincipalKind.SERVICE and ask.name in names
     else:
@@ -207,6 +236,12 @@ def naively_true(plan: Plan, ask: Ask, permission: str) -> bool:
     }
     if ask.ocid:
         known["request.user.id"] = ask.ocid
+    if ask.repository:
+        known["request.principal.repo_name"] = ask.repository
+
+    def values_of(variable: str) -> tuple[str, ...]:
+        found = known.get(variable, ())
+        return (found,) if isinstance(found, str) else found
 
     def true(condition: Any) -> bool:
         if condition[0] == "any":
@@ -217,10 +252,15 @@ def naively_true(plan: Plan, ask: Ask, permission: str) -> bool:
         if operator in ("before", "after"):
             limit = datetime.fromisoformat(values[0][1])
             return ask.at < limit if operator == "before" else ask.at > limit
-        if variable not in known:
+        actual = values_of(variable)
+        if not actual:
             return False
-        same = [fits(known[variable], is_pattern, text) for is_pattern, text in values]
-        return not same[0] if operator == "!=" else any(same)
+        meant = []
+        for kind, text in values:
+            meant += [(False, other) for other in values_of(text)] if kind == "variable" else [(kind, text)]
+        same = any(fits(each, is_pattern, text) for each in actual for is_pattern, text in meant)
+        # A variable on the right that nobody knows is no reason to let anybody in: `!=` is false, too.
+        return not same and bool(meant) if operator == "!=" else same
 
     return plan.condition is None or true(plan.condition)
 
@@ -246,7 +286,7 @@ def test_the_evaluator_equals_a_naive_one_on_random_policies(seed: int) -> None:
         ]
         for _ in range(REQUESTS_FOR_EACH_POLICY):
             ask = random_ask(rng)
-            caller = Caller(ask.kind, ask.name, ask.ocid, ask.groups)
+            caller = Caller(ask.kind, ask.name, ask.ocid, ask.groups, repository=ask.repository)
             now = round(ask.at.timestamp() * 1_000_000)
             outcome = allows(bound, caller, ask.operation, path_of(ask.compartment), ask.variables, now=now)
             expected, deciding = naively_allowed(plans, ask)
