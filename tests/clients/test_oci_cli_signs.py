@@ -2,14 +2,16 @@
 
 import json
 import os
+import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from assay_server import AssayServer
+from assay_server import PASSWORD, AssayServer
 from places import PARTS, PROJECT
 from request_signing import Client, KeyPair
 
@@ -195,3 +197,31 @@ def test_a_recorded_change_is_carried_out_once_by_a_real_server(client: Client, 
     assert (first.status_code, again.status_code) == (200, 409)
     assert again.json()["code"] == "IncorrectState"
     assert "not carried out twice" in again.json()["message"]
+
+
+def test_a_key_that_assay_made_here_lets_the_command_line_in(
+    oci: Oci, client: Client, server: AssayServer, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "ASSAY_PROFILE": str(tmp_path / "profile.json")}
+
+    def assay(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-m", "assay.cli.main", *words]
+        return subprocess.run(program, input=typed, capture_output=True, text=True, timeout=60, env=environment)
+
+    assert assay("login", server.url, "--password-stdin", typed=PASSWORD).returncode == 0
+    file = tmp_path / "made.pem"
+    made = assay("user", "api-key", "generate", str(file), "--days", "2", "--output", "json")
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().splitlines()[1] not in made.stdout + made.stderr
+    key = json.loads(made.stdout)
+    profile = {"fingerprint": key["fingerprint"], "key_file": str(file), "user": client.user, "tenancy": client.tenancy}
+    lines = "".join(f"{name}={value}\n" for name, value in {**profile, "region": "us-ashburn-1"}.items())
+    oci.config.write_text(f"[DEFAULT]\n{lines}")
+    assert oci.data("os", "ns", "get") == server.call("GET", "/n")
+    # The file is not written over, and a private key is not sent.
+    assert "is there already" in assay("user", "api-key", "generate", str(file)).stderr
+    assert "it was not sent" in assay("user", "api-key", "upload", str(file)).stderr
+    assert key["fingerprint"] in assay("user", "api-key", "list", "--output", "json").stdout
+    assert assay("user", "api-key", "delete", key["fingerprint"]).returncode == 0
+    assert oci.run("os", "ns", "get").returncode == 1

@@ -1,6 +1,8 @@
 """API keys and requests signed with them, on both databases: who is let in, who is not, what is carried out once."""
 
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -257,6 +259,20 @@ def test_a_request_that_changes_something_is_taken_once(store: Store, client: Cl
     clock.advance(SECOND)
     assert "off the server's clock" in refused(Reason.NOT_AUTHENTICATED, again).message
     assert denials(store) == ["The signed request had come before."] * 3
+
+
+def test_of_many_copies_that_come_at_once_one_is_taken(store: Store, client: Client, clock: SetClock) -> None:
+    asked = signed(client, clock.now(), "POST", "/20160918/users", b"{}")
+
+    def take(_: int) -> str:
+        try:
+            signed_requests.authenticate(store, asked, once=True, address=HERE)
+        except Refused as refusal:
+            return refusal.reason
+        return "taken"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert Counter(pool.map(take, range(16))) == {"taken": 1, Reason.WRONG_STATE: 15}
 
 
 def test_the_same_change_signed_in_the_next_second_is_another_request(
