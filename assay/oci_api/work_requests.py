@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.clock import rfc3339
-from assay.iam import work_requests
+from assay.iam import Actor, work_requests
 from assay.iam.work_requests import Entry, Service, SortBy, Status, WorkRequest, WorkRequestFilter
 from assay.oci_api.frame import Call, Reply, Row
+from assay.storage import Store
 from assay.storage.pages import PAGE_ROWS_MAX, Page, Window
+
+#: `work_requests.errors` or `work_requests.logs`.
+Verb = Callable[[Store, Actor, Service | None, str, Window], Page[Entry]]
 
 #: Where a client reads what a work request is about, by the type of entity.
 _PATHS = {
@@ -97,6 +101,9 @@ def _listing(shape: Shape) -> Callable[[Call], Reply]:
         )
         page = work_requests.listed(call.app.store, call.actor, shape.service, narrow, _window(call, descending=True))
         items = [work_request_reply(each) for each in page.items]
+        if shape.service is None:
+            for item in items:
+                item["errors"] = _entries(call, item["id"], work_requests.errors)
         return Reply({"items": items} if shape.has_items else items, next_page=page.next_page)
 
     return run
@@ -113,17 +120,20 @@ def _getting(shape: Shape) -> Callable[[Call], Reply]:
         found = work_requests.get(call.app.store, call.actor, shape.service, call.path["request"])
         body = work_request_reply(found)
         if shape.service is None:
-            # Identity's WorkRequest holds what the others give as lists of their own.
-            whole = Window(limit=PAGE_ROWS_MAX)
-            for name, verb in (("errors", work_requests.errors), ("logs", work_requests.logs)):
-                entries = verb(call.app.store, call.actor, None, found.ocid, whole)
-                body[name] = [entry_reply(each) for each in entries.items]
+            body["errors"] = _entries(call, found.ocid, work_requests.errors)
+            body["logs"] = _entries(call, found.ocid, work_requests.logs)
         return Reply(body, etag=found.etag)
 
     return run
 
 
-def _telling(shape: Shape, verb: Callable[..., Page[Entry]]) -> Callable[[Call], Reply]:
+def _entries(call: Call, ocid: str, verb: Verb) -> list[dict[str, Any]]:
+    """Entries as Identity's models hold them within the work request; the others give them as lists of their own."""
+    entries = verb(call.app.store, call.actor, None, ocid, Window(limit=PAGE_ROWS_MAX))
+    return [entry_reply(each) for each in entries.items]
+
+
+def _telling(shape: Shape, verb: Verb) -> Callable[[Call], Reply]:
     def run(call: Call) -> Reply:
         window = _window(call, descending=False)
         page = verb(call.app.store, call.actor, shape.service, call.path["request"], window)
