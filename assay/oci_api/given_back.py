@@ -113,7 +113,7 @@ class Trace(TypedDict, total=False):
 class Logging(TypedDict, total=False):
     """An ApplicationLoggingConfig."""
 
-    lineFormat: str
+    lineFormat: Literal["JSON", "PLAIN_TEXT"]
 
 
 class ProvisionedConcurrency(TypedDict, total=False):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_bodies import CLUSTER_OPTIONS
 from api_room import ApiRoom, api_room
 
 from assay.clock import MINUTE, SetClock, rfc3339
@@ -13,30 +14,6 @@ from assay.vault.resources import Key
 
 V = "/20180222"
 NOT_FOUND = (404, "NotAuthorizedOrNotFound")
-#: Every member of ClusterCreateOptions and of what lies in it.
-OPTIONS: dict[str, Any] = {
-    "serviceLbSubnetIds": ["subnet"],
-    "ipFamilies": ["IPv4"],
-    "kubernetesNetworkConfig": {"podsCidr": "10.244.0.0/16", "servicesCidr": "10.96.0.0/16"},
-    "addOns": {"isKubernetesDashboardEnabled": False, "isTillerEnabled": False},
-    "admissionControllerOptions": {"isPodSecurityPolicyEnabled": True},
-    "persistentVolumeConfig": {"freeformTags": {"a": "b"}, "definedTags": {"n": {"k": "v"}}},
-    "serviceLbConfig": {"freeformTags": {"a": "b"}, "definedTags": {"n": {"k": "v"}}, "backendNsgIds": ["nsg"]},
-    "openIdConnectTokenAuthenticationConfig": {
-        "issuerUrl": "https://id.example",
-        "clientId": "c",
-        "usernameClaim": "sub",
-        "usernamePrefix": "p:",
-        "groupsClaim": "groups",
-        "groupsPrefix": "g:",
-        "requiredClaims": [{"key": "aud", "value": "c"}],
-        "caCertificate": "cert",
-        "signingAlgorithms": ["RS256"],
-        "isOpenIdConnectAuthEnabled": True,
-        "configurationFile": "file",
-    },
-    "openIdConnectDiscovery": {"isOpenIdConnectDiscoveryEnabled": True},
-}
 OIDC = "openIdConnectTokenAuthenticationConfig"
 
 
@@ -78,7 +55,7 @@ def test_a_cluster_is_given_back_as_it_was_described(api: ApiRoom, key: Key) -> 
             "isPublicIpEnabled": True,
             "securityAttributes": {"a": {"b": "c"}},
         },
-        "options": OPTIONS,
+        "options": CLUSTER_OPTIONS,
         "clusterPodNetworkOptions": [{"cniType": "OCI_VCN_IP_NATIVE"}],
         "freeformTags": {"team": "a"},
         "definedTags": {"n": {"k": "v"}},
@@ -115,7 +92,7 @@ def test_the_history_of_a_cluster_names_who_when_and_the_work_requests(api: ApiR
 
 
 def test_an_update_changes_what_it_names_under_its_etag(api: ApiRoom, key: Key) -> None:
-    cluster = make(api, options=OPTIONS)
+    cluster = make(api, options=CLUSTER_OPTIONS)
     path = f"{V}/clusters/{cluster}"
     etag = api.ask("GET", path).headers["etag"]
     change = {"name": "renamed", "type": "ENHANCED_CLUSTER", "kubernetesVersion": "v1.31.1", **policy(key)}
@@ -125,7 +102,7 @@ def test_an_update_changes_what_it_names_under_its_etag(api: ApiRoom, key: Key) 
     found = api.made("GET", path)
     assert {name: found[name] for name in change} == change
     assert found["options"]["admissionControllerOptions"] == {"isPodSecurityPolicyEnabled": False}
-    assert found["options"]["kubernetesNetworkConfig"] == OPTIONS["kubernetesNetworkConfig"]
+    assert found["options"]["kubernetesNetworkConfig"] == CLUSTER_OPTIONS["kubernetesNetworkConfig"]
     assert api.ask("GET", path).headers["etag"] == updated.headers["etag"]
     assert api.refused("PUT", path, {"name": "x"}, if_match=etag) == (412, "NoEtagMatch")
     assert api.refused("DELETE", path, if_match=etag) == (412, "NoEtagMatch")

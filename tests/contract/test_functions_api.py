@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_bodies import OF_APPLICATION, OF_FUNCTION
 from api_room import ApiRoom, api_room
 from route_world import HOST
 
@@ -84,29 +85,15 @@ def test_a_digest_in_the_body_decides_and_other_sources_are_refused(api: ApiRoom
 
 def test_what_clients_give_is_given_back_and_an_update_leaves_what_it_does_not_name(api: ApiRoom) -> None:
     api.desk.push("v1", "one", REPOSITORY)
-    given = {
-        "networkSecurityGroupIds": ["nsg"],
-        "syslogUrl": "tcp://logs:514",
-        "traceConfig": {"isEnabled": True, "domainId": "d"},
-        "logging": {"lineFormat": "plain"},
-        "securityAttributes": {"a": {"b": "c"}},
-    }
-    application = make_application(api, **given, shape="GENERIC_ARM", config={"a": "b"})
+    application = make_application(api, **OF_APPLICATION, shape="GENERIC_ARM", config={"a": "b"})
     api.made("PUT", f"{NEW}/applications/{application}", {"syslogUrl": "tcp://other:514", "freeformTags": {"t": "1"}})
     found = api.made("GET", f"{NEW}/applications/{application}")
-    expected = {**given, "syslogUrl": "tcp://other:514", "shape": "GENERIC_ARM", "config": {"a": "b"}}
+    expected = {**OF_APPLICATION, "syslogUrl": "tcp://other:514", "shape": "GENERIC_ARM", "config": {"a": "b"}}
     assert {name: found[name] for name in expected} == expected
-    of_function = {
-        "provisionedConcurrencyConfig": {"strategy": "CONSTANT", "count": 40},
-        "detachedModeTimeoutInSeconds": 300,
-        "failureDestination": {"kind": "QUEUE", "queueId": "q", "channelId": "c"},
-        "successDestination": {"kind": "STREAM", "streamId": "s"},
-        "traceConfig": {"isEnabled": True},
-    }
-    function = api.made("POST", f"{NEW}/functions", {**nested(api, application), **of_function})["id"]
+    function = api.made("POST", f"{NEW}/functions", {**nested(api, application), **OF_FUNCTION})["id"]
     api.made("PUT", f"{NEW}/functions/{function}", {"timeoutInSeconds": 60})
     found = api.made("GET", f"{NEW}/functions/{function}")
-    expected = {**of_function, "timeoutInSeconds": 60, "memoryInMBs": 128, "shape": "GENERIC_ARM"}
+    expected = {**OF_FUNCTION, "timeoutInSeconds": 60, "memoryInMBs": 128, "shape": "GENERIC_ARM"}
     assert {name: found[name] for name in expected} == expected
     for wrong in ({"failureDestination": {"queueId": "q"}}, {"provisionedConcurrencyConfig": {"strategy": "MANY"}}):
         status, _ = api.refused("PUT", f"{NEW}/functions/{function}", wrong)
