@@ -1,6 +1,7 @@
 """Every address of the console and the functions behind it, in the order in which they are tried."""
 
 from assay.console import (
+    access,
     account,
     advisory_feeds,
     clusters,
@@ -33,6 +34,7 @@ PLACES = (
     Place("/me", account.show, account.change),
     Place("/search", search.show),
     Place("/r", repositories.show_list, rail="/r", exports="/r"),
+    Place("/r/{name:path}/-/access", access.show_repository, rail="/r"),
     Place("/r/{name:path}/-/scanner", repositories.show_scanner, repositories.change_scanner, rail="/r"),
     Place(f"{_TAG}/sign", signatures.show_form, signatures.make, rail="/r"),
     Place(_TAG, images.show, rail="/r", exports=f"{_TAG}/problems"),
@@ -63,6 +65,8 @@ PLACES = (
     Place("/iam/users", people.show_users, people.make_user, rail="/iam"),
     Place("/iam/users/{user}", credentials.show_user, credentials.change_user, rail="/iam"),
     Place("/iam/groups", people.show_groups, people.change_groups, rail="/iam"),
+    Place("/iam/dynamic-groups", access.show_dynamic_groups, access.change_dynamic_groups, rail="/iam"),
+    Place("/iam/compartments", access.show_compartments, access.change_compartments, rail="/iam"),
     Place("/jobs", jobs.show, rail="/jobs"),
     Place("/audit", trail.show, rail="/audit", exports="/audit"),
 )

@@ -67,12 +67,18 @@ class OneTime:
     text: str
 
 
+_TABS = (
+    ("/iam", "Policies"),
+    ("/iam/users", "Users"),
+    ("/iam/groups", "Groups"),
+    ("/iam/dynamic-groups", "Dynamic groups"),
+    ("/iam/compartments", "Compartments"),
+)
+
+
 def sections(visit: Visit) -> tuple[tuple[str, str, None, bool], ...]:
     """The tabs of these pages."""
-    return tuple(
-        (path, words, None, visit.path == path)
-        for path, words in (("/iam", "Policies"), ("/iam/users", "Users"), ("/iam/groups", "Groups"))
-    )
+    return tuple((path, words, None, visit.path == path) for path, words in _TABS)
 
 
 def show_policies(visit: Visit) -> Reply:
@@ -92,7 +98,7 @@ def show_policies(visit: Visit) -> Reply:
         "statements": "",
         "wrong_words": pointed(visit),
     }
-    return Page("policies.html", values | _around(visit))
+    return Page("policies.html", values | around(visit))
 
 
 def make_policy(visit: Visit) -> Elsewhere:
@@ -150,7 +156,7 @@ def show_users(visit: Visit) -> Reply:
         "first": visit.link() if visit.asked("after") else "",
         "groups": (("", "none"), *known.items()),
     }
-    return Page("users.html", values | _around(visit))
+    return Page("users.html", values | around(visit))
 
 
 def make_user(visit: Visit) -> Reply:
@@ -179,7 +185,7 @@ def show_groups(visit: Visit) -> Reply:
         "next": visit.link(after=page.next_page) if page.next_page else "",
         "first": visit.link() if visit.asked("after") else "",
     }
-    return Page("groups.html", values | _around(visit))
+    return Page("groups.html", values | around(visit))
 
 
 def change_groups(visit: Visit) -> Elsewhere:
@@ -236,7 +242,8 @@ def pointed(visit: Visit) -> Pointed | None:
     )
 
 
-def _around(visit: Visit) -> dict[str, object]:
+def around(visit: Visit) -> dict[str, object]:
+    """What every one of these pages shows around its own."""
     return {"sections": sections(visit), "secret": None}
 
 
