@@ -22,7 +22,8 @@ def remove_version(w: Walk) -> None:
     words = ("--image-id", w.I3, "--image-version", "3.0")
     found = w.stage.oci("artifacts", "container", "image", "remove-version", *words).data
     hold(found, id=w.I3, digest=w.D3, version=None, versions=[], lifecycle_state="AVAILABLE")
-    hold(found, display_name=f"{REPOSITORY}:unknown@{w.D3}")
+    # oci-api 2.1: the last version that it had stands before the digest.
+    hold(found, display_name=f"{REPOSITORY}:3.0@{w.D3}")
 
 
 def configuration(w: Walk) -> None:
