@@ -7,7 +7,8 @@ from typing import Any
 
 from assay.iam import Target
 from assay.iam.identity import why
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import PAGED, Gives, Need
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.registry import images, repositories
 from assay.registry.model import Repository
 from assay.vault import keys
@@ -57,6 +58,7 @@ def _target(call: Call, resource: str, repository: Repository | None) -> Target:
     return place
 
 
+@takes(Gives.ONE, query={"resourceId": Need(str), "operation": Need(str), "principal": Need(str), "address": str})
 def _explain(call: Call) -> Reply:
     resource = call.needed("resourceId")
     operation = call.needed("operation")
@@ -68,6 +70,7 @@ def _explain(call: Call) -> Reply:
     return Reply({**explanation_reply(found), "isAllowed": found.allowed or is_open, "isOpenToEverybody": is_open})
 
 
+@takes(Gives.ONE, query={"resourceId": Need(str), "operation": Need(str), **PAGED})
 def _who_can(call: Call) -> Reply:
     resource = call.needed("resourceId")
     operation = call.needed("operation")

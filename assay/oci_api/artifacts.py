@@ -6,7 +6,8 @@ from assay.clock import rfc3339
 from assay.errors import Refused
 from assay.iam.identity import tenancies
 from assay.oci import Digest, Reference
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, SUBTREE, TAGS, Gives, Members, Need, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.wire import compartments_of, tags_changed, tags_of, tags_reply
 from assay.registry import images, removals, repositories
 from assay.registry.model import (
@@ -23,6 +24,19 @@ from assay.registry.model import (
 from assay.registry.repositories import RepositoryChanges, RepositoryDetails
 
 _GIB = 1 << 30
+
+#: What every update of a repository, and its creation, may say.
+_CHANGEABLE: Members = {"isPublic": bool, "isImmutable": bool, "readme": dict[str, Any], **TAGS}
+#: How repositories and images are listed.
+_LISTED: Members = {
+    **SUBTREE,
+    "repositoryId": str,
+    "displayName": str,
+    "lifecycleState": one_of(LifecycleState),
+    "sortBy": one_of(("TIMECREATED", "DISPLAYNAME")),
+    **SORT_ORDER,
+    **PAGED,
+}
 
 
 def repository_reply(repository: Repository, namespace: str) -> dict[str, Any]:
@@ -97,7 +111,7 @@ def _state(call: Call) -> LifecycleState | None:
 
 
 def _readme(call: Call) -> Readme | None:
-    given = call.field("readme", dict, None)
+    given = call.field("readme")
     if given is None:
         return None
     try:
@@ -106,12 +120,13 @@ def _readme(call: Call) -> Readme | None:
         raise Refused("The readme lacks content or format.", advice="Use TEXT_MARKDOWN or TEXT_PLAIN.") from fault
 
 
+@takes(Gives.ONE, body={**IN_COMPARTMENT, "displayName": Need(str), **_CHANGEABLE})
 def _create_repository(call: Call) -> Reply:
     details = RepositoryDetails(
-        compartment=call.field("compartmentId", str),
-        name=call.field("displayName", str),
-        is_public=call.field("isPublic", bool, default=False),
-        is_immutable=call.field("isImmutable", bool, default=False),
+        compartment=call.field("compartmentId"),
+        name=call.field("displayName"),
+        is_public=call.field("isPublic", default=False),
+        is_immutable=call.field("isImmutable", default=False),
         readme=_readme(call),
         **tags_of(call),
     )
@@ -119,6 +134,7 @@ def _create_repository(call: Call) -> Reply:
     return Reply(repository_reply(made, _namespace(call)), etag=made.etag)
 
 
+@takes(Gives.ONE, query={**_LISTED, "isPublic": bool})
 def _list_repositories(call: Call) -> Reply:
     narrow = RepositoryFilter(
         compartments=compartments_of(call),
@@ -142,15 +158,17 @@ def _list_repositories(call: Call) -> Reply:
     return Reply(body, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_repository(call: Call) -> Reply:
     found = repositories.get(call.app.store, call.actor, call.path["repository"])
     return Reply(repository_reply(found, _namespace(call)), etag=found.etag)
 
 
+@takes(Gives.ONE, body=_CHANGEABLE)
 def _update_repository(call: Call) -> Reply:
     changes = RepositoryChanges(
-        is_public=call.field("isPublic", bool, None),
-        is_immutable=call.field("isImmutable", bool, None),
+        is_public=call.field("isPublic"),
+        is_immutable=call.field("isImmutable"),
         readme=_readme(call),
         **tags_changed(call),
     )
@@ -165,23 +183,29 @@ def _update_repository(call: Call) -> Reply:
     return Reply(repository_reply(found, _namespace(call)), etag=found.etag)
 
 
+@takes(Gives.NOTHING)
 def _delete_repository(call: Call) -> Reply:
     repositories.delete(call.app.store, call.actor, call.path["repository"], if_match=call.if_match)
     return Reply()
 
 
+@takes(Gives.NOTHING, body=IN_COMPARTMENT)
 def _move_repository(call: Call) -> Reply:
     found = repositories.move(
         call.app.store,
         call.actor,
         call.path["repository"],
-        call.field("compartmentId", str),
+        call.field("compartmentId"),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return Reply(etag=found.etag)
 
 
+@takes(
+    Gives.ONE,
+    query={**_LISTED, "repositoryName": str, "version": str, "isVersioned": bool, "imageId": str, "imageDigest": str},
+)
 def _list_images(call: Call) -> Reply:
     digest = call.query.get("imageDigest")
     narrow = ImageFilter(
@@ -213,10 +237,12 @@ def _whole(call: Call, found: Image) -> Reply:
     return Reply({**image_reply(found), "layers": layers}, etag=found.etag)
 
 
+@takes(Gives.ONE)
 def _get_image(call: Call) -> Reply:
     return _whole(call, images.get(call.app.store, call.actor, call.path["image"]))
 
 
+@takes(Gives.ONE, body=TAGS)
 def _update_image(call: Call) -> Reply:
     found = removals.change_tags(
         call.app.store, call.actor, call.path["image"], if_match=call.if_match, **tags_changed(call)
@@ -224,38 +250,42 @@ def _update_image(call: Call) -> Reply:
     return _whole(call, found)
 
 
+@takes(Gives.NOTHING)
 def _delete_image(call: Call) -> Reply:
     removals.delete(call.app.store, call.actor, call.path["image"], if_match=call.if_match)
     return Reply()
 
 
+@takes(Gives.ONE, body={"version": str})
 def _restore_image(call: Call) -> Reply:
     found = removals.restore(
         call.app.store,
         call.actor,
         call.path["image"],
-        version=call.field("version", str, ""),
+        version=call.field("version", ""),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return _whole(call, found)
 
 
+@takes(Gives.ONE, body={"version": Need(str)})
 def _remove_version(call: Call) -> Reply:
     found = removals.remove_version(
         call.app.store,
         call.actor,
         call.path["image"],
-        call.field("version", str),
+        call.field("version"),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return _whole(call, found)
 
 
+@takes(Gives.ONE, body={"imageUri": Need(str)})
 def _lookup_image(call: Call) -> Reply:
     """`namespace/repo:version` or `namespace/repo@sha256:…`, without a host."""
-    uri = call.field("imageUri", str)
+    uri = call.field("imageUri")
     reference = Reference.parse(uri)
     namespace, slash, name = reference.name.partition("/")
     if not slash or namespace != _namespace(call) or not (reference.tag or reference.digest):
@@ -276,14 +306,16 @@ def _root(call: Call) -> str:
     return call.query.get("compartmentId", call.actor.tenancy)
 
 
+@takes(Gives.ONE, query={"compartmentId": str})
 def _get_configuration(call: Call) -> Reply:
     return _configuration(
         call, is_created=repositories.is_created_on_first_push(call.app.store, call.actor, _root(call))
     )
 
 
+@takes(Gives.ONE, query={"compartmentId": str}, body={"isRepositoryCreatedOnFirstPush": Need(bool)})
 def _update_configuration(call: Call) -> Reply:
-    value = call.field("isRepositoryCreatedOnFirstPush", bool)
+    value = call.field("isRepositoryCreatedOnFirstPush")
     made = repositories.set_created_on_first_push(
         call.app.store, call.actor, _root(call), value=value, if_match=call.if_match
     )

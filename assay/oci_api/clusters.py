@@ -19,13 +19,24 @@ from assay.admission.model import (
 )
 from assay.clock import SECOND, Ocid, rfc3339
 from assay.errors import Refused
-from assay.oci_api.frame import Call, Reply, Row
-from assay.oci_api.given_back import ClusterOptions, CniType, EndpointConfig, PodNetwork
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, TAGS, Gives, Members, Need, one_of, several
+from assay.oci_api.frame import Call, Reply, Row, takes
+from assay.oci_api.given_back import ClusterOptions, CniType, EndpointConfig, ImagePolicyConfig, PodNetwork
 from assay.oci_api.wire import tags_changed, tags_of, tags_reply
 
 _OIDC = "openIdConnectTokenAuthenticationConfig"
 #: States that a filter may name, also those in which no record here ever is.
 _STATES = ("CREATING", "ACTIVE", "FAILED", "DELETING", "DELETED", "UPDATING")
+
+#: What an update of a cluster, and its creation, may say.
+_CHANGEABLE: Members = {
+    "kubernetesVersion": str,
+    "type": ClusterType,
+    "options": ClusterOptions,
+    "imagePolicyConfig": ImagePolicyConfig,
+    **TAGS,
+}
+_EXEMPT: Members = {"exemptNamespaces": str}
 
 
 def policy_reply(policy: ImagePolicy) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def policy_reply(policy: ImagePolicy) -> dict[str, Any]:
 
 def policy_of(call: Call) -> ImagePolicy | None:
     """The body's imagePolicyConfig, or None. Errors: Refused."""
-    config = call.field("imagePolicyConfig", dict[str, Any], None)
+    config = call.field("imagePolicyConfig")
     if config is None:
         return None
     listed = call.convert("keyDetails", config.get("keyDetails") or [], list[dict[str, str]])
@@ -118,24 +129,47 @@ def decision_reply(decision: Decision, call: Call) -> dict[str, Any]:
     }
 
 
+@takes(
+    Gives.ONE,
+    body={
+        **IN_COMPARTMENT,
+        "name": Need(str),
+        "vcnId": str,
+        "kmsKeyId": str,
+        **_CHANGEABLE,
+        "endpointConfig": EndpointConfig,
+        "clusterPodNetworkOptions": list[PodNetwork],
+    },
+)
 def _create(call: Call) -> Reply:
     details = ClusterDetails(
-        compartment=call.field("compartmentId", str),
-        name=call.field("name", str),
+        compartment=call.field("compartmentId"),
+        name=call.field("name"),
         policy=policy_of(call) or ImagePolicy(),
-        kubernetes_version=call.field("kubernetesVersion", str, ""),
-        vcn=call.field("vcnId", str, ""),
-        kms_key=call.field("kmsKeyId", str, ""),
-        cluster_type=call.field("type", ClusterType, ClusterType.BASIC),
-        options=call.field("options", ClusterOptions, {}),
-        endpoint_config=call.field("endpointConfig", EndpointConfig, {}),
-        pod_networks=tuple(call.field("clusterPodNetworkOptions", list[PodNetwork], [])),
+        kubernetes_version=call.field("kubernetesVersion", ""),
+        vcn=call.field("vcnId", ""),
+        kms_key=call.field("kmsKeyId", ""),
+        cluster_type=call.field("type", ClusterType.BASIC),
+        options=call.field("options", {}),
+        endpoint_config=call.field("endpointConfig", {}),
+        pod_networks=tuple(call.field("clusterPodNetworkOptions", [])),
         **tags_of(call),
     )
     made = clusters.create_cluster(call.app.store, call.actor, details, retry_token=call.retry_token)
     return Reply(cluster_reply(made), etag=made.etag, work_request=made.created.work_request)
 
 
+@takes(
+    Gives.LIST,
+    query={
+        **IN_COMPARTMENT,
+        "name": str,
+        "lifecycleState": several(_STATES),
+        "sortBy": one_of(SortBy),
+        **SORT_ORDER,
+        **PAGED,
+    },
+)
 def _list(call: Call) -> Reply:
     listing = Listing(
         name=call.query.get("name", ""),
@@ -149,34 +183,39 @@ def _list(call: Call) -> Reply:
     return Reply([cluster_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE, query={"shouldIncludeOidcConfigFile": bool})
 def _get(call: Call) -> Reply:
     found = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
     with_oidc_file = call.flag("shouldIncludeOidcConfigFile") is True
     return Reply(cluster_reply(found, with_oidc_file=with_oidc_file), etag=found.etag)
 
 
+@takes(Gives.ONE, body={"name": str, **_CHANGEABLE})
 def _update(call: Call) -> Reply:
     wanted = ClusterChange(
-        name=call.field("name", str, None),
+        name=call.field("name"),
         policy=policy_of(call),
-        kubernetes_version=call.field("kubernetesVersion", str, None),
-        cluster_type=call.field("type", ClusterType, None),
-        options=call.field("options", ClusterOptions, None),
+        kubernetes_version=call.field("kubernetesVersion"),
+        cluster_type=call.field("type"),
+        options=call.field("options"),
         **tags_changed(call),
     )
     found = clusters.update_cluster(call.app.store, call.actor, call.path["cluster"], wanted, if_match=call.if_match)
     return Reply(cluster_reply(found), etag=found.etag, work_request=found.updated.work_request)
 
 
+@takes(Gives.NOTHING)
 def _delete(call: Call) -> Reply:
     gone = clusters.delete_cluster(call.app.store, call.actor, call.path["cluster"], if_match=call.if_match)
     return Reply(work_request=gone.deleted.work_request)
 
 
+@takes(Gives.REFUSAL)
 def _create_kubeconfig(call: Call) -> Reply:
     clusters.create_kubeconfig(call.app.store, call.actor, call.path["cluster"])
 
 
+@takes(Gives.ONE, query={"compartmentId": str})
 def _cluster_options(call: Call) -> Reply:
     compartment = call.query.get("compartmentId") or call.actor.tenancy
     versions = clusters.kubernetes_versions(call.app.store, call.actor, call.path["option"], compartment)
@@ -190,6 +229,7 @@ def _hook(call: Call, cluster: Cluster) -> Hook:
     return Hook(call.app.settings.admission_origin, cluster.ocid, trusted, exempt)
 
 
+@takes(Gives.TEXT, query=_EXEMPT)
 def _webhook_manifests(call: Call) -> Reply:
     """The two webhook configurations as one YAML stream, ready for `kubectl apply -f -`."""
     cluster = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
@@ -198,19 +238,20 @@ def _webhook_manifests(call: Call) -> Reply:
 
 def _admission_configuration(call: Call) -> str:
     """The API server's file that names the kubeconfig; where that will lie, the caller may say."""
-    path = call.field("kubeconfigPath", str, "/etc/kubernetes/assay/kubeconfig")
+    path = call.field("kubeconfigPath", "/etc/kubernetes/assay/kubeconfig")
     return manifests.yaml_text([manifests.admission_configuration(path)])
 
 
+@takes(Gives.ONE, query=_EXEMPT, body={"description": str, "kubeconfigPath": str, "lifetimeInSeconds": int})
 def _create_token(call: Call) -> Reply:
     """A bearer token for the cluster's API servers, with the files by which they present it; shown once."""
-    lifetime = call.field("lifetimeInSeconds", int, None)
+    lifetime = call.field("lifetimeInSeconds")
     cluster = clusters.get_cluster(call.app.store, call.actor, call.path["cluster"])
     made = clusters.create_cluster_token(
         call.app.store,
         call.actor,
         cluster.ocid,
-        description=call.field("description", str, ""),
+        description=call.field("description", ""),
         lifetime=None if lifetime is None else lifetime * SECOND,
     )
     if made.token is None:
@@ -226,6 +267,7 @@ def _create_token(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.ITEMS)
 def _list_tokens(call: Call) -> Reply:
     found = clusters.list_cluster_tokens(call.app.store, call.actor, call.path["cluster"])
     items = [
@@ -240,11 +282,13 @@ def _list_tokens(call: Call) -> Reply:
     return Reply({"items": items})
 
 
+@takes(Gives.NOTHING)
 def _delete_token(call: Call) -> Reply:
     clusters.delete_cluster_token(call.app.store, call.actor, call.path["token"])
     return Reply()
 
 
+@takes(Gives.ONE, query=_EXEMPT, body={"description": str, "kubeconfigPath": str})
 def _create_certificate(call: Call) -> Reply:
     """A client certificate for the cluster's API servers; the private key is shown once."""
     issuer = identity.issuer(call.app.store, call.app.root.key, call.app.admission_files)
@@ -254,7 +298,7 @@ def _create_certificate(call: Call) -> Reply:
         call.actor,
         cluster.ocid,
         issuer=issuer,
-        description=call.field("description", str, ""),
+        description=call.field("description", ""),
     )
     if made.private_key is None:
         raise Refused("The private key was shown when it was made, and is shown only once.", advice="Make another.")
@@ -270,6 +314,7 @@ def _create_certificate(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.ITEMS)
 def _list_certificates(call: Call) -> Reply:
     found = clusters.list_cluster_certificates(call.app.store, call.actor, call.path["cluster"])
     items = [
@@ -285,11 +330,13 @@ def _list_certificates(call: Call) -> Reply:
     return Reply({"items": items})
 
 
+@takes(Gives.NOTHING)
 def _delete_certificate(call: Call) -> Reply:
     clusters.delete_cluster_certificate(call.app.store, call.actor, call.path["cluster"], call.path["certificate"])
     return Reply()
 
 
+@takes(Gives.ITEMS, query={"isAllowed": bool, **PAGED})
 def _list_decisions(call: Call) -> Reply:
     page = ledger.list_decisions(
         call.app.store,
@@ -302,6 +349,7 @@ def _list_decisions(call: Call) -> Reply:
     return Reply({"items": [decision_reply(each, call) for each in page.items]}, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_decision(call: Call) -> Reply:
     return Reply(decision_reply(ledger.get_decision(call.app.store, call.actor, call.path["number"]), call))
 

@@ -6,7 +6,8 @@ from assay.advisories import feeds
 from assay.advisories.feeds import FeedState
 from assay.clock import rfc3339
 from assay.iam import Target, authorize
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import Gives
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.storage import jobs
 from assay.storage.jobs import Job
 
@@ -44,6 +45,7 @@ def job_reply(job: Job) -> dict[str, Any]:
     }
 
 
+@takes(Gives.ITEMS)
 def _list_feeds(call: Call) -> Reply:
     store, now = call.app.store, call.app.store.clock.now()
     with store.database.read() as connection:
@@ -52,10 +54,12 @@ def _list_feeds(call: Call) -> Reply:
     return Reply({"items": [feed_reply(each) for each in found]})
 
 
+@takes(Gives.ONE)
 def _refresh(call: Call) -> Reply:
     return Reply(feed_reply(feeds.ask_refresh(call.app.store, call.actor, call.path["feed"])))
 
 
+@takes(Gives.ITEMS)
 def _list_jobs(call: Call) -> Reply:
     store, now = call.app.store, call.app.store.clock.now()
     with store.database.read() as connection:

@@ -22,6 +22,7 @@ from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
 from assay.iam import Actor, PrincipalKind
 from assay.iam.identity import trail
 from assay.oci import strict_json
+from assay.oci_api.contract import Contract, Gives, Members, Need, kind_of
 from assay.oci_api.rates import Meter
 from assay.secret import Secret
 
@@ -34,7 +35,7 @@ log = getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, read and checked: who, the path's and the query's parameters, the JSON body.
+    """A request, read and checked: who, the path's parameters, and of query and JSON body what the contract names.
 
     `bearer` is the token that came with it, for the operations on sessions themselves. `host` is the Host header, which
     names a vault; `pairs` are the query's parameters as they stand, for those that may come more than once.
@@ -42,6 +43,7 @@ class Call:
 
     app: App
     actor: Actor
+    contract: Contract
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Mapping[str, Any]
@@ -55,14 +57,14 @@ class Call:
         """A query parameter that must be there. Errors: Refused (MISSING_PARAMETER)."""
         return self.query.get(name) or _missing(name)
 
-    def field(self, name: str, kind: type, default: Any = ...) -> Any:
-        """A member of the body, of the type `kind`; without a default it must be there."""
-        value = self.body.get(name)
-        if value is None and default is not ...:
+    def field(self, name: str, default: Any = None) -> Any:
+        """A member of the body, of the type that the contract gives it; the default where it need not be there."""
+        value, declared = self.body.get(name), self.contract.body[name]
+        if value is None and not isinstance(declared, Need):
             return default
-        return self.convert(name, value, kind)
+        return self.convert(name, value, kind_of(declared))
 
-    def convert(self, name: str, value: Any, kind: type) -> Any:
+    def convert(self, name: str, value: Any, kind: Any) -> Any:
         """A value out of the body, of the type `kind`. Errors: Refused, naming it, when it is missing or another."""
         if value is None:
             return _missing(name)
@@ -128,6 +130,25 @@ Operation = Callable[[Call], Reply]
 
 
 @dataclass(frozen=True, slots=True)
+class Contracted:
+    """An operation with its contract; to call it is to run it."""
+
+    run: Operation
+    contract: Contract
+
+    def __call__(self, call: Call) -> Reply:
+        """What the operation answers."""
+        return self.run(call)
+
+
+def takes(
+    gives: Gives, *, query: Members | None = None, body: Members | None = None, status: int = 200
+) -> Callable[[Operation], Contracted]:
+    """Put an operation under a contract: what it reads of query and body, and what it gives."""
+    return lambda run: Contracted(run, Contract(gives, query or {}, body or {}, status))
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One operation of the API: `name` is the operation's name in the permission table's sense.
 
@@ -137,7 +158,7 @@ class Row:
     method: str
     path: str
     name: str
-    run: Operation
+    run: Contracted
     is_opaque: bool = False
 
 
@@ -183,17 +204,21 @@ def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -
     actor = door.authenticate(door.app, request, body, row, request_id)
     if actor.principal.kind is PrincipalKind.USER:
         door.users.admit(actor.principal.ocid, door.app.store.clock.now())
+    contract = row.run.contract
+    pairs = tuple(pair for pair in request.query_params.multi_items() if pair[0] in contract.query)
+    given = {} if row.is_opaque else _object(body)
     call = Call(
         app=door.app,
         actor=Actor(actor.principal, actor.tenancy, actor.address, request_id),
+        contract=contract,
         path=request.path_params,
-        query=dict(request.query_params),
-        body={} if row.is_opaque else _object(body),
+        query=dict(pairs),
+        body={name: given[name] for name in contract.body if name in given},
         if_match=request.headers.get("if-match"),
         retry_token=request.headers.get("opc-retry-token"),
         bearer=bearer_of(request),
         host=request.headers.get("host", ""),
-        pairs=tuple(request.query_params.multi_items()),
+        pairs=pairs,
     )
     try:
         return row.run(call)

@@ -3,7 +3,7 @@
 One storage, two spellings: replies carry the image flat and nested, which either client reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from assay.admission import ImagePolicy
@@ -25,7 +25,8 @@ from assay.iam import work_requests
 from assay.oci import Digest
 from assay.oci_api import given_back
 from assay.oci_api.clusters import policy_of, policy_reply
-from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, TAGS, Gives, Members, Need, one_of, several
+from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
 from assay.oci_api.origins import functions_origin
 from assay.oci_api.scan_results import status_reply
 from assay.oci_api.wire import tags_changed, tags_of, tags_reply
@@ -35,6 +36,32 @@ VERSIONS = ("/20181201", "/20260325")
 #: States that a filter may name, also those in which no definition here ever is.
 _STATES = ("CREATING", "ACTIVE", "INACTIVE", "UPDATING", "DELETING", "DELETED", "FAILED")
 _SORT_BY = {"timeCreated": SortBy.TIME_CREATED, "id": SortBy.ID, "displayName": SortBy.NAME}
+_LISTED: Members = {
+    "displayName": str,
+    "id": str,
+    "lifecycleState": several(_STATES),
+    "sortBy": one_of(_SORT_BY),
+    **SORT_ORDER,
+    **PAGED,
+}
+#: What an update of an application, and its creation, may say.
+_OF_APPLICATIONS: Members = {
+    "config": dict[str, str],
+    "imagePolicyConfig": given_back.ImagePolicyConfig,
+    **given_back.OF_APPLICATIONS,
+    **TAGS,
+}
+#: What an update of a function, and its creation, may say; the image in both spellings.
+_OF_FUNCTIONS: Members = {
+    "sourceDetails": dict[str, Any],
+    "image": str,
+    "imageDigest": str,
+    "memoryInMBs": int,
+    "timeoutInSeconds": int,
+    "config": dict[str, str],
+    **given_back.OF_FUNCTIONS,
+    **TAGS,
+}
 
 
 def application_reply(application: Application) -> dict[str, Any]:
@@ -81,8 +108,8 @@ def function_reply(call: Call, function: Function) -> dict[str, Any]:
     }
 
 
-def _kept(call: Call, shapes: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: call.field(name, shape, None) for name, shape in shapes.items()}
+def _kept(call: Call, names: Iterable[str]) -> dict[str, Any]:
+    given = {name: call.field(name) for name in names}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -102,13 +129,17 @@ def _work_request(call: Call, changed: Application | Function) -> str:
     return work_requests.ocid_of(call.app.store.site, changed.ocid, changed.etag)
 
 
+@takes(
+    Gives.ONE,
+    body={**IN_COMPARTMENT, "displayName": Need(str), "subnetIds": list[str], "shape": Shape, **_OF_APPLICATIONS},
+)
 def _create_application(call: Call) -> Reply:
     details = ApplicationDetails(
-        compartment=call.field("compartmentId", str),
-        display_name=call.field("displayName", str),
-        subnets=tuple(call.field("subnetIds", list[str], [])),
-        shape=call.field("shape", Shape, Shape.X86),
-        config=call.field("config", dict[str, str], {}),
+        compartment=call.field("compartmentId"),
+        display_name=call.field("displayName"),
+        subnets=tuple(call.field("subnetIds", [])),
+        shape=call.field("shape", Shape.X86),
+        config=call.field("config", {}),
         policy=policy_of(call) or ImagePolicy(),
         kept=_kept(call, given_back.OF_APPLICATIONS),
         **tags_of(call),
@@ -117,19 +148,22 @@ def _create_application(call: Call) -> Reply:
     return Reply(application_reply(made), etag=made.etag, work_request=_work_request(call, made))
 
 
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **_LISTED})
 def _list_applications(call: Call) -> Reply:
     page = applications.listed(call.app.store, call.actor, call.needed("compartmentId"), _listing(call))
     return Reply([application_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_application(call: Call) -> Reply:
     found = applications.get(call.app.store, call.actor, call.path["application"])
     return Reply(application_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body=_OF_APPLICATIONS)
 def _update_application(call: Call) -> Reply:
     wanted = ApplicationChange(
-        config=call.field("config", dict[str, str], None),
+        config=call.field("config"),
         policy=policy_of(call),
         kept=_kept(call, given_back.OF_APPLICATIONS) or None,
         **tags_changed(call),
@@ -145,17 +179,19 @@ def _update_application(call: Call) -> Reply:
     return Reply(application_reply(found), etag=found.etag, work_request=_work_request(call, found))
 
 
+@takes(Gives.NOTHING, body=IN_COMPARTMENT)
 def _move_application(call: Call) -> Reply:
     found = applications.move(
         call.app.store,
         call.actor,
         call.path["application"],
-        call.field("compartmentId", str),
+        call.field("compartmentId"),
         if_match=call.if_match,
     )
     return Reply(etag=found.etag)
 
 
+@takes(Gives.NOTHING)
 def _delete_application(call: Call) -> Reply:
     gone = applications.delete(call.app.store, call.actor, call.path["application"], if_match=call.if_match)
     return Reply(work_request=_work_request(call, gone))
@@ -163,7 +199,7 @@ def _delete_application(call: Call) -> Reply:
 
 def _source(call: Call) -> tuple[str | None, Digest | None]:
     """Image and digest, from `sourceDetails` or flat. Errors: Refused for a source that is no container image."""
-    source = call.field("sourceDetails", dict[str, Any], None)
+    source = call.field("sourceDetails")
     if source is not None and source.get("sourceType", "CONTAINER_IMAGE") != "CONTAINER_IMAGE":
         raise Refused(
             f"Functions from {source['sourceType']} are not kept here.", advice="Use sourceType CONTAINER_IMAGE."
@@ -178,20 +214,21 @@ def _source(call: Call) -> tuple[str | None, Digest | None]:
 
 def _resources(call: Call, present: Resources) -> Resources:
     return Resources(
-        memory_mb=call.field("memoryInMBs", int, present.memory_mb),
-        timeout_seconds=call.field("timeoutInSeconds", int, present.timeout_seconds),
+        memory_mb=call.field("memoryInMBs", present.memory_mb),
+        timeout_seconds=call.field("timeoutInSeconds", present.timeout_seconds),
     )
 
 
+@takes(Gives.ONE, body={"applicationId": Need(str), "displayName": Need(str), **_OF_FUNCTIONS})
 def _create_function(call: Call) -> Reply:
     image, digest = _source(call)
     details = FunctionDetails(
-        application=call.field("applicationId", str),
-        display_name=call.field("displayName", str),
+        application=call.field("applicationId"),
+        display_name=call.field("displayName"),
         image=call.convert("image", image, str),
         image_digest=digest,
         resources=_resources(call, Resources()),
-        config=call.field("config", dict[str, str], {}),
+        config=call.field("config", {}),
         kept=_kept(call, given_back.OF_FUNCTIONS),
         **tags_of(call),
     )
@@ -199,16 +236,19 @@ def _create_function(call: Call) -> Reply:
     return Reply(function_reply(call, made), etag=made.etag, work_request=_work_request(call, made))
 
 
+@takes(Gives.LIST, query={"applicationId": Need(str), **_LISTED})
 def _list_functions(call: Call) -> Reply:
     page = functions.listed(call.app.store, call.actor, call.needed("applicationId"), _listing(call))
     return Reply([function_reply(call, each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_function(call: Call) -> Reply:
     found = functions.get(call.app.store, call.actor, call.path["function"])
     return Reply(function_reply(call, found), etag=found.etag)
 
 
+@takes(Gives.ONE, body=_OF_FUNCTIONS)
 def _update_function(call: Call) -> Reply:
     image, digest = _source(call)
     resized = "memoryInMBs" in call.body or "timeoutInSeconds" in call.body
@@ -217,7 +257,7 @@ def _update_function(call: Call) -> Reply:
         image=image,
         image_digest=digest,
         resources=_resources(call, present) if resized else None,
-        config=call.field("config", dict[str, str], None),
+        config=call.field("config"),
         kept=_kept(call, given_back.OF_FUNCTIONS) or None,
         **tags_changed(call),
     )
@@ -232,15 +272,18 @@ def _update_function(call: Call) -> Reply:
     return Reply(function_reply(call, found), etag=found.etag, work_request=_work_request(call, found))
 
 
+@takes(Gives.NOTHING)
 def _delete_function(call: Call) -> Reply:
     gone = functions.delete(call.app.store, call.actor, call.path["function"], if_match=call.if_match)
     return Reply(work_request=_work_request(call, gone))
 
 
+@takes(Gives.REFUSAL)
 def _invoke_function(call: Call) -> Reply:
     functions.invoke(call.app.store, call.actor, call.path["function"], gate=call.app.gate)
 
 
+@takes(Gives.ONE)
 def _watch_function(call: Call) -> Reply:
     """Whether its repository is scanned, the latest scan of its own digest, and whether a newer push is there."""
     found = watch.watch(call.app.store, call.actor, call.path["function"])
@@ -254,7 +297,7 @@ def _watch_function(call: Call) -> Reply:
     return Reply(body)
 
 
-_OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
+_OPERATIONS: tuple[tuple[str, str, str, Contracted], ...] = (
     ("POST", "/applications", "CreateApplication", _create_application),
     ("GET", "/applications", "ListApplications", _list_applications),
     ("GET", "/applications/{application}", "GetApplication", _get_application),

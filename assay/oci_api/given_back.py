@@ -103,6 +103,19 @@ class ClusterOptions(TypedDict, total=False):
     openIdConnectDiscovery: OidcDiscovery
 
 
+class PolicyKey(TypedDict):
+    """A KeyDetails."""
+
+    kmsKeyId: str
+
+
+class ImagePolicyConfig(TypedDict, total=False):
+    """A CreateImagePolicyConfigDetails, of clusters and of applications: the one that means something here."""
+
+    isPolicyEnabled: bool
+    keyDetails: list[PolicyKey]
+
+
 class Trace(TypedDict, total=False):
     """An ApplicationTraceConfig, or a FunctionTraceConfig, which has no domain."""
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from assay.iam import work_requests
 from assay.iam.identity import compartments, resources, tenancies
-from assay.oci_api.frame import Call, Reply, Row
-from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, listing_of
+from assay.oci_api.contract import IN_COMPARTMENT, SUBTREE, Gives, Need, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
+from assay.oci_api.identity_wire import DESCRIBED, LISTED, changed_tags, described_reply, identity_tags, listing_of
 from assay.oci_api.wire import tags_reply
 
 
@@ -17,19 +18,21 @@ def compartment_reply(compartment: resources.Compartment) -> dict[str, Any]:
     return {**described_reply(compartment), "isAccessible": True}
 
 
+@takes(Gives.ONE, body={**IN_COMPARTMENT, "name": Need(str), **DESCRIBED})
 def _create_compartment(call: Call) -> Reply:
     made = compartments.create(
         call.app.store,
         call.actor,
-        call.field("compartmentId", str),
-        call.field("name", str),
-        call.field("description", str, ""),
+        call.field("compartmentId"),
+        call.field("name"),
+        call.field("description", ""),
         identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(compartment_reply(made), etag=made.etag)
 
 
+@takes(Gives.LIST, query={**SUBTREE, "accessLevel": one_of(("ANY", "ACCESSIBLE")), **LISTED})
 def _list_compartments(call: Call) -> Reply:
     # Both levels give what the caller may inspect: whatever else there is stays unknown.
     call.choice("accessLevel", ("ANY", "ACCESSIBLE"), "ANY")
@@ -43,46 +46,52 @@ def _list_compartments(call: Call) -> Reply:
     return Reply([compartment_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_compartment(call: Call) -> Reply:
     found = compartments.get(call.app.store, call.actor, call.path["compartment"])
     return Reply(compartment_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body={"name": str, **DESCRIBED})
 def _update_compartment(call: Call) -> Reply:
     found = compartments.update(
         call.app.store,
         call.actor,
         call.path["compartment"],
-        name=call.field("name", str, None),
-        description=call.field("description", str, None),
+        name=call.field("name"),
+        description=call.field("description"),
         tags=changed_tags(call),
         if_match=call.if_match,
     )
     return Reply(compartment_reply(found), etag=found.etag)
 
 
+@takes(Gives.NOTHING, status=202)
 def _delete_compartment(call: Call) -> Reply:
     gone = compartments.delete(call.app.store, call.actor, call.path["compartment"], if_match=call.if_match)
     return Reply(status=202, work_request=work_requests.ocid_of(call.app.store.site, gone.ocid, gone.etag))
 
 
+@takes(Gives.NOTHING, body={"targetCompartmentId": Need(str)}, status=202)
 def _move_compartment(call: Call) -> Reply:
     moved = compartments.move(
         call.app.store,
         call.actor,
         call.path["compartment"],
-        call.field("targetCompartmentId", str),
+        call.field("targetCompartmentId"),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return Reply(status=202, work_request=work_requests.ocid_of(call.app.store.site, moved.ocid, moved.etag))
 
 
+@takes(Gives.ONE)
 def _recover_compartment(call: Call) -> Reply:
     found = compartments.recover(call.app.store, call.actor, call.path["compartment"], if_match=call.if_match)
     return Reply(compartment_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE)
 def _get_tenancy(call: Call) -> Reply:
     found = tenancies.get(call.app.store, call.actor, call.path["tenancy"])
     body = {
@@ -95,21 +104,25 @@ def _get_tenancy(call: Call) -> Reply:
     return Reply(body, etag=found.etag)
 
 
+@takes(Gives.LIST)
 def _list_regions(call: Call) -> Reply:
     region = tenancies.region(call.app.store, call.actor)
     return Reply([{"key": region.key, "name": region.name}])
 
 
+@takes(Gives.LIST)
 def _list_region_subscriptions(call: Call) -> Reply:
     region = tenancies.region(call.app.store, call.actor, "ListRegionSubscriptions", call.path["tenancy"])
     return Reply([{"regionKey": region.key, "regionName": region.name, "status": "READY", "isHomeRegion": True}])
 
 
+@takes(Gives.LIST, query=IN_COMPARTMENT)
 def _list_availability_domains(call: Call) -> Reply:
     found = tenancies.availability_domain(call.app.store, call.actor, call.needed("compartmentId"))
     return Reply([{"id": found.ocid, "name": found.name, "compartmentId": found.compartment}])
 
 
+@takes(Gives.WORD, query={"compartmentId": str})
 def _get_namespace(call: Call) -> Reply:
     return Reply(tenancies.namespace(call.app.store, call.actor, call.query.get("compartmentId", "")))
 

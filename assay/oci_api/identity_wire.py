@@ -5,8 +5,15 @@ from typing import Any
 from assay.clock import rfc3339
 from assay.errors import not_found
 from assay.iam.identity import resources
+from assay.oci_api.contract import PAGED, SORT_ORDER, TAGS, Members, one_of
 from assay.oci_api.frame import Call
 from assay.oci_api.wire import tags_reply
+
+#: How lists are asked for; where what is listed lies, which for users and groups can only be the tenancy.
+LISTED: Members = {"name": str, "lifecycleState": str, "sortBy": one_of(resources.SortBy), **SORT_ORDER, **PAGED}
+IN_TENANCY: Members = {"compartmentId": str}
+#: What every create and update body may say.
+DESCRIBED: Members = {"description": str, **TAGS}
 
 Described = (
     resources.Compartment
@@ -33,9 +40,7 @@ def described_reply(resource: Described) -> dict[str, Any]:
 
 def identity_tags(call: Call) -> resources.Tags:
     """The tags of a create body."""
-    return resources.Tags(
-        call.field("freeformTags", dict[str, str], {}), call.field("definedTags", dict[str, dict[str, Any]], {})
-    )
+    return resources.Tags(call.field("freeformTags", {}), call.field("definedTags", {}))
 
 
 def changed_tags(call: Call) -> resources.Tags | None:

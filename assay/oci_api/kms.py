@@ -6,16 +6,22 @@ Operations on keys name their vault by where they are sent: by the Host `<extens
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from assay.clock import Instant, rfc3339
 from assay.errors import Reason, Refused, not_found
-from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, TAGS, Gives, Members, Need, one_of
+from assay.oci_api.frame import Call, Contracted, Operation, Reply, Row, takes
 from assay.oci_api.origins import vault_origins
 from assay.oci_api.wire import instant_of, tags_changed, tags_of, tags_reply
 from assay.vault import absent, changes, vaults
 from assay.vault.resources import Listing, Relabeling, SortBy, Vault, VaultDetails
 from assay.vault.shapes import VaultType
+
+#: How vaults, keys and versions are listed, and what an update of a vault or key may say.
+LISTED: Members = {"sortBy": one_of(SortBy), **SORT_ORDER, **PAGED}
+RELABELED: Members = {"displayName": str, **TAGS}
 
 _VAULTS = "/20180608/vaults"
 _NAMED = "/vaults/{extension}"
@@ -59,7 +65,7 @@ def listing_of(call: Call) -> Listing:
 
 def relabeling_of(call: Call) -> Relabeling:
     """The body of an update of a vault or key."""
-    return Relabeling(display_name=call.field("displayName", str, None), **tags_changed(call))
+    return Relabeling(display_name=call.field("displayName"), **tags_changed(call))
 
 
 def vault_named(call: Call) -> Vault:
@@ -77,10 +83,10 @@ def vault_named(call: Call) -> Vault:
     return vault
 
 
-def on_vaults(*operations: tuple[str, str, str, Operation]) -> tuple[Row, ...]:
+def on_vaults(*operations: tuple[str, str, str, Contracted]) -> tuple[Row, ...]:
     """Rows of operations on keys, each under both ways of naming the vault; a key of another vault isn't found."""
     return tuple(
-        Row(method, f"{front}{path}", name, _in_vault(run), is_opaque=path.endswith("FromFile"))
+        Row(method, f"{front}{path}", name, replace(run, run=_in_vault(run)), is_opaque=path.endswith("FromFile"))
         for front in ("", _NAMED)
         for method, path, name, run in operations
     )
@@ -103,45 +109,51 @@ def _extension(call: Call) -> str:
     return call.path.get("extension") or (in_host.group(1) if in_host else "")
 
 
+@takes(Gives.ONE, body={**IN_COMPARTMENT, "displayName": Need(str), "vaultType": Need(VaultType), **TAGS})
 def _create(call: Call) -> Reply:
     details = VaultDetails(
-        compartment=call.field("compartmentId", str),
-        display_name=call.field("displayName", str),
-        vault_type=call.field("vaultType", VaultType),
+        compartment=call.field("compartmentId"),
+        display_name=call.field("displayName"),
+        vault_type=call.field("vaultType"),
         **tags_of(call),
     )
     vault = vaults.create_vault(call.app.store, call.actor, details, retry_token=call.retry_token)
     return Reply(vault_reply(call, vault), etag=vault.etag)
 
 
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **LISTED})
 def _list(call: Call) -> Reply:
     page = vaults.list_vaults(call.app.store, call.actor, call.needed("compartmentId"), listing_of(call))
     return Reply([vault_reply(call, vault) for vault in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get(call: Call) -> Reply:
     vault = vaults.get_vault(call.app.store, call.actor, call.path["vault"])
     return Reply(vault_reply(call, vault), etag=vault.etag)
 
 
+@takes(Gives.ONE, body=RELABELED)
 def _update(call: Call) -> Reply:
     wanted = relabeling_of(call)
     vault = changes.update_vault(call.app.store, call.actor, call.path["vault"], wanted, if_match=call.if_match)
     return Reply(vault_reply(call, vault), etag=vault.etag)
 
 
+@takes(Gives.NOTHING, body=IN_COMPARTMENT)
 def _move(call: Call) -> Reply:
     vault = changes.move_vault(
         call.app.store,
         call.actor,
         call.path["vault"],
-        call.field("compartmentId", str),
+        call.field("compartmentId"),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return Reply(etag=vault.etag)
 
 
+@takes(Gives.ONE)
 def _usage(call: Call) -> Reply:
     used = vaults.get_vault_usage(call.app.store, call.actor, call.path["vault"])
     body = {
@@ -153,6 +165,7 @@ def _usage(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.ONE, body={"timeOfDeletion": str})
 def _schedule_deletion(call: Call) -> Reply:
     vault = vaults.schedule_vault_deletion(
         call.app.store,
@@ -165,6 +178,7 @@ def _schedule_deletion(call: Call) -> Reply:
     return Reply(vault_reply(call, vault), etag=vault.etag)
 
 
+@takes(Gives.ONE)
 def _cancel_deletion(call: Call) -> Reply:
     vault = vaults.cancel_vault_deletion(
         call.app.store, call.actor, call.path["vault"], if_match=call.if_match, retry_token=call.retry_token
@@ -172,14 +186,16 @@ def _cancel_deletion(call: Call) -> Reply:
     return Reply(vault_reply(call, vault), etag=vault.etag)
 
 
-def _absent(name: str) -> Operation:
+def _absent(name: str) -> Contracted:
+    @takes(Gives.REFUSAL)
     def refuse(call: Call) -> Reply:
         absent.refuse_for_vault(call.app.store, call.actor, name, call.path["vault"])
 
     return refuse
 
 
-def _absent_restore(name: str) -> Operation:
+def _absent_restore(name: str) -> Contracted:
+    @takes(Gives.REFUSAL, query=IN_COMPARTMENT)
     def refuse(call: Call) -> Reply:
         absent.refuse_in_compartment(call.app.store, call.actor, name, call.needed("compartmentId"))
 

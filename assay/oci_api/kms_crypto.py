@@ -4,15 +4,23 @@ import base64
 import binascii
 
 from assay.errors import Refused
-from assay.oci_api.frame import Call, Operation, Reply, Row
+from assay.oci_api.contract import Gives, Members, Need
+from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
 from assay.oci_api.kms import on_vaults
 from assay.vault import Message, SigningAlgorithm, absent, crypto
 from assay.vault.shapes import MessageType
 
+_MESSAGE: Members = {
+    "keyId": Need(str),
+    "message": Need(str),
+    "messageType": MessageType,
+    "signingAlgorithm": Need(SigningAlgorithm),
+}
+
 
 def _bytes(call: Call, name: str) -> bytes:
     try:
-        return base64.b64decode(call.field(name, str), validate=True)
+        return base64.b64decode(call.field(name), validate=True)
     except (binascii.Error, ValueError) as fault:
         raise Refused(f"{name} is not base64.", advice="Send standard base64 with padding.") from fault
 
@@ -20,19 +28,20 @@ def _bytes(call: Call, name: str) -> bytes:
 def _message(call: Call) -> Message:
     return Message(
         content=_bytes(call, "message"),
-        algorithm=call.field("signingAlgorithm", SigningAlgorithm),
-        kind=call.field("messageType", MessageType, MessageType.RAW),
+        algorithm=call.field("signingAlgorithm"),
+        kind=call.field("messageType", MessageType.RAW),
     )
 
 
+@takes(Gives.ONE, body={**_MESSAGE, "keyVersionId": str})
 def _sign(call: Call) -> Reply:
     signed = crypto.sign(
         call.app.store,
         call.actor,
-        call.field("keyId", str),
+        call.field("keyId"),
         _message(call),
         custody=call.app.custody,
-        key_version=call.field("keyVersionId", str, ""),
+        key_version=call.field("keyVersionId", ""),
     )
     body = {
         "keyId": signed.key,
@@ -43,21 +52,23 @@ def _sign(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.ONE, body={**_MESSAGE, "keyVersionId": Need(str), "signature": Need(str)})
 def _verify(call: Call) -> Reply:
     valid = crypto.verify(
         call.app.store,
         call.actor,
-        call.field("keyId", str),
-        call.field("keyVersionId", str),
+        call.field("keyId"),
+        call.field("keyVersionId"),
         _message(call),
         _bytes(call, "signature"),
     )
     return Reply({"isSignatureValid": valid})
 
 
-def _absent(name: str) -> Operation:
+def _absent(name: str) -> Contracted:
+    @takes(Gives.REFUSAL, body={"keyId": Need(str)})
     def refuse(call: Call) -> Reply:
-        absent.refuse_for_key(call.app.store, call.actor, name, call.field("keyId", str))
+        absent.refuse_for_key(call.app.store, call.actor, name, call.field("keyId"))
 
     return refuse
 

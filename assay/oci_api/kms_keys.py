@@ -4,8 +4,9 @@ from typing import Any
 
 from assay.clock import rfc3339
 from assay.errors import Refused
-from assay.oci_api.frame import Call, Operation, Reply, Row
-from assay.oci_api.kms import listing_of, on_vaults, relabeling_of, time_reply, vault_named
+from assay.oci_api.contract import IN_COMPARTMENT, TAGS, Gives, Need, one_of
+from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
+from assay.oci_api.kms import LISTED, RELABELED, listing_of, on_vaults, relabeling_of, time_reply, vault_named
 from assay.oci_api.wire import instant_of, tags_of, tags_reply
 from assay.vault import absent, changes, deletion, keys
 from assay.vault.resources import Key, KeyDetails, KeyFilter, KeyVersion
@@ -61,7 +62,7 @@ def version_reply(version: KeyVersion) -> dict[str, Any]:
 
 
 def _shape(call: Call) -> KeyShape:
-    shape = call.field("keyShape", dict)
+    shape = call.field("keyShape")
     try:
         return KeyShape(
             algorithm=KeyAlgorithm(shape.get("algorithm", "")),
@@ -74,20 +75,42 @@ def _shape(call: Call) -> KeyShape:
         ) from fault
 
 
+@takes(
+    Gives.ONE,
+    body={
+        **IN_COMPARTMENT,
+        "displayName": Need(str),
+        "keyShape": Need(dict[str, Any]),
+        "protectionMode": ProtectionMode,
+        "isAutoRotationEnabled": bool,
+        **TAGS,
+    },
+)
 def _create(call: Call) -> Reply:
-    absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled", bool, None) is True)
+    absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled") is True)
     details = KeyDetails(
         vault=vault_named(call).ocid,
-        compartment=call.field("compartmentId", str),
-        display_name=call.field("displayName", str),
+        compartment=call.field("compartmentId"),
+        display_name=call.field("displayName"),
         shape=_shape(call),
-        protection_mode=call.field("protectionMode", ProtectionMode, ProtectionMode.SOFTWARE),
+        protection_mode=call.field("protectionMode", ProtectionMode.SOFTWARE),
         **tags_of(call),
     )
     key = keys.create_key(call.app.store, call.actor, details, root=call.app.root.key, retry_token=call.retry_token)
     return _told(key)
 
 
+@takes(
+    Gives.LIST,
+    query={
+        **IN_COMPARTMENT,
+        "protectionMode": one_of(_PROTECTION_MODES),
+        "algorithm": one_of(_ALGORITHMS),
+        "length": int,
+        "curveId": one_of(Curve),
+        **LISTED,
+    },
+)
 def _list(call: Call) -> Reply:
     narrow = KeyFilter(
         protection_mode=call.choice("protectionMode", _PROTECTION_MODES, ""),
@@ -101,28 +124,32 @@ def _list(call: Call) -> Reply:
     return Reply([key_reply(key) for key in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get(call: Call) -> Reply:
     return _told(keys.get_key(call.app.store, call.actor, call.path["key"]))
 
 
+@takes(Gives.ONE, body={"isAutoRotationEnabled": bool, **RELABELED})
 def _update(call: Call) -> Reply:
-    absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled", bool, None) is True)
+    absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled") is True)
     wanted = relabeling_of(call)
     return _told(changes.update_key(call.app.store, call.actor, call.path["key"], wanted, if_match=call.if_match))
 
 
+@takes(Gives.NOTHING, body=IN_COMPARTMENT)
 def _move(call: Call) -> Reply:
     key = changes.move_key(
         call.app.store,
         call.actor,
         call.path["key"],
-        call.field("compartmentId", str),
+        call.field("compartmentId"),
         if_match=call.if_match,
         retry_token=call.retry_token,
     )
     return Reply(etag=key.etag)
 
 
+@takes(Gives.ONE)
 def _enable(call: Call) -> Reply:
     return _told(
         keys.enable_key(
@@ -131,6 +158,7 @@ def _enable(call: Call) -> Reply:
     )
 
 
+@takes(Gives.ONE)
 def _disable(call: Call) -> Reply:
     return _told(
         keys.disable_key(
@@ -139,6 +167,7 @@ def _disable(call: Call) -> Reply:
     )
 
 
+@takes(Gives.ONE, body={"timeOfDeletion": str})
 def _schedule_deletion(call: Call) -> Reply:
     key = deletion.schedule_key_deletion(
         call.app.store,
@@ -151,6 +180,7 @@ def _schedule_deletion(call: Call) -> Reply:
     return _told(key)
 
 
+@takes(Gives.ONE)
 def _cancel_deletion(call: Call) -> Reply:
     return _told(
         deletion.cancel_key_deletion(
@@ -163,6 +193,7 @@ def _told(key: Key) -> Reply:
     return Reply(key_reply(key), etag=key.etag)
 
 
+@takes(Gives.ONE)
 def _create_version(call: Call) -> Reply:
     version = keys.create_key_version(
         call.app.store, call.actor, call.path["key"], root=call.app.root.key, retry_token=call.retry_token
@@ -170,16 +201,19 @@ def _create_version(call: Call) -> Reply:
     return Reply(version_reply(version), etag=version.etag)
 
 
+@takes(Gives.LIST, query=LISTED)
 def _list_versions(call: Call) -> Reply:
     page = keys.list_key_versions(call.app.store, call.actor, call.path["key"], listing_of(call))
     return Reply([version_reply(version) for version in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_version(call: Call) -> Reply:
     version = keys.get_key_version(call.app.store, call.actor, call.path["key"], call.path["version"])
     return Reply(version_reply(version), etag=version.etag)
 
 
+@takes(Gives.ONE, body={"timeOfDeletion": str})
 def _schedule_version_deletion(call: Call) -> Reply:
     version = deletion.schedule_key_version_deletion(
         call.app.store,
@@ -193,6 +227,7 @@ def _schedule_version_deletion(call: Call) -> Reply:
     return Reply(version_reply(version), etag=version.etag)
 
 
+@takes(Gives.ONE)
 def _cancel_version_deletion(call: Call) -> Reply:
     version = deletion.cancel_key_version_deletion(
         call.app.store,
@@ -205,14 +240,16 @@ def _cancel_version_deletion(call: Call) -> Reply:
     return Reply(version_reply(version), etag=version.etag)
 
 
-def _absent_on_key(name: str) -> Operation:
+def _absent_on_key(name: str) -> Contracted:
+    @takes(Gives.REFUSAL)
     def refuse(call: Call) -> Reply:
         absent.refuse_for_key(call.app.store, call.actor, name, call.path["key"])
 
     return refuse
 
 
-def _absent_in_vault(name: str) -> Operation:
+def _absent_in_vault(name: str) -> Contracted:
+    @takes(Gives.REFUSAL)
     def refuse(call: Call) -> Reply:
         absent.refuse_for_vault(call.app.store, call.actor, name, vault_named(call).ocid)
 

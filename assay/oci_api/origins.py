@@ -8,7 +8,8 @@ from typing import Any
 
 from assay.admission import authority
 from assay.endpoints import Endpoints
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import Gives
+from assay.oci_api.frame import Call, Reply, Row, takes
 
 
 def endpoints_of(call: Call) -> Endpoints:
@@ -34,6 +35,7 @@ def vault_origins(call: Call, extension: str) -> tuple[str, str]:
     return f"https://{management}{port}", f"https://{crypto}{port}"
 
 
+@takes(Gives.ONE)
 def _set_up(call: Call) -> Reply:
     endpoints = endpoints_of(call)
     body: dict[str, Any] = {

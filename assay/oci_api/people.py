@@ -4,8 +4,18 @@ from typing import Any
 
 from assay.clock import rfc3339
 from assay.iam.identity import groups, resources, users
-from assay.oci_api.frame import Call, Reply, Row
-from assay.oci_api.identity_wire import changed_tags, described_reply, identity_tags, in_tenancy, listing_of
+from assay.oci_api.contract import Gives, Need
+from assay.oci_api.frame import Call, Reply, Row, takes
+from assay.oci_api.identity_wire import (
+    DESCRIBED,
+    IN_TENANCY,
+    LISTED,
+    changed_tags,
+    described_reply,
+    identity_tags,
+    in_tenancy,
+    listing_of,
+)
 
 
 def user_reply(user: resources.User) -> dict[str, Any]:
@@ -42,112 +52,126 @@ def membership_reply(membership: resources.Membership) -> dict[str, Any]:
     }
 
 
+@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), "email": str, **DESCRIBED})
 def _create_user(call: Call) -> Reply:
     made = users.create(
         call.app.store,
         in_tenancy(call).actor,
-        call.field("name", str),
-        call.field("description", str, ""),
-        email=call.field("email", str, ""),
+        call.field("name"),
+        call.field("description", ""),
+        email=call.field("email", ""),
         tags=identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(user_reply(made), etag=made.etag)
 
 
+@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
 def _list_users(call: Call) -> Reply:
     page = users.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([user_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_user(call: Call) -> Reply:
     found = users.get(call.app.store, call.actor, call.path["user"])
     return Reply(user_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body={"email": str, **DESCRIBED})
 def _update_user(call: Call) -> Reply:
     found = users.update(
         call.app.store,
         call.actor,
         call.path["user"],
-        description=call.field("description", str, None),
-        email=call.field("email", str, None),
+        description=call.field("description"),
+        email=call.field("email"),
         tags=changed_tags(call),
         if_match=call.if_match,
     )
     return Reply(user_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body={"blocked": Need(bool)})
 def _update_user_state(call: Call) -> Reply:
     found = users.set_blocked(
         call.app.store,
         call.actor,
         call.path["user"],
-        blocked=call.field("blocked", bool),
+        blocked=call.field("blocked"),
         if_match=call.if_match,
     )
     return Reply(user_reply(found), etag=found.etag)
 
 
+@takes(Gives.REFUSAL)
 def _update_capabilities(call: Call) -> Reply:
     users.refuse_capabilities(call.app.store, call.actor, call.path["user"])
 
 
+@takes(Gives.NOTHING)
 def _delete_user(call: Call) -> Reply:
     users.delete(call.app.store, call.actor, call.path["user"], if_match=call.if_match)
     return Reply()
 
 
+@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), **DESCRIBED})
 def _create_group(call: Call) -> Reply:
     made = groups.create(
         call.app.store,
         in_tenancy(call).actor,
-        call.field("name", str),
-        call.field("description", str, ""),
+        call.field("name"),
+        call.field("description", ""),
         tags=identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(described_reply(made), etag=made.etag)
 
 
+@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
 def _list_groups(call: Call) -> Reply:
     page = groups.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([described_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_group(call: Call) -> Reply:
     found = groups.get(call.app.store, call.actor, call.path["group"])
     return Reply(described_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body=DESCRIBED)
 def _update_group(call: Call) -> Reply:
     found = groups.update(
         call.app.store,
         call.actor,
         call.path["group"],
-        description=call.field("description", str, None),
+        description=call.field("description"),
         tags=changed_tags(call),
         if_match=call.if_match,
     )
     return Reply(described_reply(found), etag=found.etag)
 
 
+@takes(Gives.NOTHING)
 def _delete_group(call: Call) -> Reply:
     groups.delete(call.app.store, call.actor, call.path["group"], if_match=call.if_match)
     return Reply()
 
 
+@takes(Gives.ONE, body={"userId": Need(str), "groupId": Need(str)})
 def _add_member(call: Call) -> Reply:
     made = groups.add_user(
         call.app.store,
         call.actor,
-        call.field("userId", str),
-        call.field("groupId", str),
+        call.field("userId"),
+        call.field("groupId"),
         retry_token=call.retry_token,
     )
     return Reply(membership_reply(made), etag=made.etag)
 
 
+@takes(Gives.LIST, query={**IN_TENANCY, "userId": str, "groupId": str, **LISTED})
 def _list_members(call: Call) -> Reply:
     page = groups.memberships(
         call.app.store,
@@ -159,11 +183,13 @@ def _list_members(call: Call) -> Reply:
     return Reply([membership_reply(each) for each in page.items], next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_member(call: Call) -> Reply:
     found = groups.membership(call.app.store, call.actor, call.path["membership"])
     return Reply(membership_reply(found), etag=found.etag)
 
 
+@takes(Gives.NOTHING)
 def _remove_member(call: Call) -> Reply:
     groups.remove_user(call.app.store, call.actor, call.path["membership"], if_match=call.if_match)
     return Reply()

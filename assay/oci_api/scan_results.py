@@ -6,7 +6,8 @@ from assay.advisories import Severity
 from assay.clock import rfc3339
 from assay.iam import work_requests
 from assay.iam.identity import compartments
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, SUBTREE, Gives, Members, Need, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.wire import instant_from
 from assay.registry import images
 from assay.registry.model import ImageFilter
@@ -23,6 +24,19 @@ from assay.scanning.model import (
 )
 from assay.scanning.risk import RiskLevel
 
+_TIMES = ("timeStartedGreaterThanOrEqualTo", "timeStartedLessThanOrEqualTo")
+#: Filters beside which the compartments below are looked at when asked for.
+_NARROWING = ("repository", "image", "highestProblemSeverity", *_TIMES)
+_ASKED: Members = {
+    **SUBTREE,
+    **dict.fromkeys((*_TIMES, "repository", "image", "imageId"), str),
+    "highestProblemSeverity": one_of(RiskLevel),
+    "areSubcompartmentsIncluded": bool,
+    "isLatestOnly": bool,
+    "sortBy": one_of(ScanSort),
+    **SORT_ORDER,
+    **PAGED,
+}
 _PACKAGE_TYPES = {"Debian": "DEB", "Ubuntu": "DEB", "Alpine": "APK", "PyPI": "PYTHON", "npm": "NPM"}
 
 
@@ -111,17 +125,17 @@ def verdict_reply(verdict: Verdict) -> dict[str, Any]:
 def _compartments(call: Call) -> tuple[str, ...]:
     """The compartment of the list; with all below it where the query says so, which it can only beside a filter."""
     compartment = call.needed("compartmentId")
-    filters = ("repository", "image", "highestProblemSeverity", "timeStartedGreaterThanOrEqualTo")
-    is_narrow = any(call.query.get(name) for name in (*filters, "timeStartedLessThanOrEqualTo"))
+    is_narrow = any(call.query.get(name) for name in _NARROWING)
     if not call.flag("compartmentIdInSubtree") and not (is_narrow and call.flag("areSubcompartmentsIncluded")):
         return (compartment,)
     with call.app.store.database.read() as connection:
         return tuple(each.ocid for each in compartments.with_all_below(connection, call.actor, compartment))
 
 
+@takes(Gives.ITEMS, query=_ASKED)
 def _list_results(call: Call) -> Reply:
     """`repository` is a repository's name, `image` a version or digest (oci-api 5.1, trap 13)."""
-    since, until = call.query.get("timeStartedGreaterThanOrEqualTo"), call.query.get("timeStartedLessThanOrEqualTo")
+    since, until = (instant_from(text, name) if (text := call.query.get(name)) else None for name in _TIMES)
     level = call.choice("highestProblemSeverity", tuple(RiskLevel), "")
     narrow = ScanFilter(
         compartments=_compartments(call),
@@ -129,8 +143,8 @@ def _list_results(call: Call) -> Reply:
         image=call.query.get("imageId", ""),
         image_name=call.query.get("image", ""),
         level=RiskLevel(level) if level else None,
-        since=instant_from(since, "timeStartedGreaterThanOrEqualTo") if since else None,
-        until=instant_from(until, "timeStartedLessThanOrEqualTo") if until else None,
+        since=since,
+        until=until,
         is_latest_only=bool(call.flag("isLatestOnly")),
         sort_by=ScanSort(call.choice("sortBy", tuple(ScanSort), ScanSort.TIME)),
         descending=call.choice("sortOrder", ("ASC", "DESC"), "DESC") == "DESC",
@@ -139,6 +153,7 @@ def _list_results(call: Call) -> Reply:
     return Reply({"items": [scan_reply(call, each) for each in page.items]}, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get_result(call: Call) -> Reply:
     found = details.get(call.app.store, call.actor, call.path["scan"])
     image = results.image_of(call.app.store, found.scan)
@@ -153,13 +168,15 @@ def _get_result(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.NOTHING)
 def _delete_result(call: Call) -> Reply:
     gone = results.delete(call.app.store, call.actor, call.path["scan"])
     return Reply(work_request=work_requests.ocid_of(call.app.store.site, gone.ocid, gone.etag))
 
 
+@takes(Gives.NOTHING, body=IN_COMPARTMENT)
 def _move_result(call: Call) -> Reply:
-    compartment = call.field("compartmentId", str)
+    compartment = call.field("compartmentId")
     results.move(call.app.store, call.actor, call.path["scan"], compartment, retry_token=call.retry_token)
     return Reply()
 
@@ -175,6 +192,7 @@ def status_reply(call: Call, status: ImageStatus) -> dict[str, Any]:
     }
 
 
+@takes(Gives.ITEMS, query=PAGED)
 def _list_statuses(call: Call) -> Reply:
     """How the latest images of a repository stand towards scanning."""
     repository = call.path["repository"]
@@ -212,23 +230,26 @@ def _difference_reply(call: Call, difference: Difference) -> dict[str, Any]:
     }
 
 
+@takes(Gives.ONE, query={"before": Need(str), "after": Need(str)})
 def _compare(call: Call) -> Reply:
     found = comparison.compare(call.app.store, call.actor, call.needed("before"), call.needed("after"))
     return Reply(_difference_reply(call, found))
 
 
+@takes(Gives.ONE, body={"isAccepted": Need(bool), "reason": Need(str)})
 def _record_verdict(call: Call) -> Reply:
     made = verdicts.record(
         call.app.store,
         call.actor,
         call.path["scan"],
-        accepted=call.field("isAccepted", bool),
-        reason=call.field("reason", str),
+        accepted=call.field("isAccepted"),
+        reason=call.field("reason"),
         retry_token=call.retry_token,
     )
     return Reply(verdict_reply(made))
 
 
+@takes(Gives.ITEMS)
 def _list_verdicts(call: Call) -> Reply:
     found = verdicts.listed(call.app.store, call.actor, call.path["image"])
     return Reply({"items": [verdict_reply(each) for each in found]})

@@ -8,7 +8,8 @@ from assay.errors import Reason, Refused
 from assay.iam import ANONYMOUS, Actor
 from assay.iam.credentials import passwords, sessions, signed_requests
 from assay.iam.identity import tenancies
-from assay.oci_api.frame import Call, Reply, Row, address_of, bearer_of
+from assay.oci_api.contract import Gives, Need
+from assay.oci_api.frame import Call, Reply, Row, address_of, bearer_of, takes
 from assay.oci_api.targets import target_of
 from assay.secret import Secret
 
@@ -60,11 +61,12 @@ def _present(token: Secret | None) -> Secret:
     return token
 
 
+@takes(Gives.ONE, body={"user": Need(str), "password": Need(str)})
 def _sign_in(call: Call) -> Reply:
     signed_in = sessions.sign_in(
         call.app.store,
-        call.field("user", str),
-        Secret(call.field("password", str)),
+        call.field("user"),
+        Secret(call.field("password")),
         address=call.actor.address,
         request_id=call.actor.request_id,
         lifetime=call.app.settings.session_lifetime,
@@ -81,18 +83,20 @@ def _sign_in(call: Call) -> Reply:
     return Reply(body)
 
 
+@takes(Gives.NOTHING, body={"currentPassword": Need(str), "newPassword": Need(str)})
 def _change_password(call: Call) -> Reply:
     passwords.change(
         call.app.store,
         _present(call.bearer),
-        Secret(call.field("currentPassword", str)),
-        Secret(call.field("newPassword", str)),
+        Secret(call.field("currentPassword")),
+        Secret(call.field("newPassword")),
         address=call.actor.address,
         request_id=call.actor.request_id,
     )
     return Reply()
 
 
+@takes(Gives.NOTHING)
 def _sign_out(call: Call) -> Reply:
     sessions.sign_out(
         call.app.store, _present(call.bearer), address=call.actor.address, request_id=call.actor.request_id
@@ -100,6 +104,7 @@ def _sign_out(call: Call) -> Reply:
     return Reply()
 
 
+@takes(Gives.ONE)
 def _who_am_i(call: Call) -> Reply:
     return Reply(
         {

@@ -6,12 +6,19 @@ from typing import Any
 
 from assay.clock import rfc3339
 from assay.errors import Refused
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, SUBTREE, TAGS, Gives, Need, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.wire import compartments_of, tags_changed, tags_of, tags_reply
 from assay.signing import sign, signatures, upload, verify
 from assay.signing.resources import ImageSignature, SignatureFilter, SignDetails, UploadDetails
 from assay.signing.verify import Outcome
 from assay.vault import SigningAlgorithm
+
+#: Members by which signatures are looked for.
+_FILTERS = (
+    *("imageId", "repositoryId", "repositoryName", "imageDigest", "displayName"),
+    *("kmsKeyId", "kmsKeyVersionId", "signingAlgorithm"),
+)
 
 
 def signature_reply(record: ImageSignature) -> dict[str, Any]:
@@ -52,18 +59,31 @@ def outcome_reply(outcome: Outcome) -> dict[str, Any]:
 
 def _bytes(call: Call, name: str) -> bytes:
     try:
-        return base64.b64decode(call.field(name, str), validate=True)
+        return base64.b64decode(call.field(name), validate=True)
     except (binascii.Error, ValueError) as fault:
         raise Refused(f"{name} is not base64.", advice="Send standard base64 with padding.") from fault
 
 
+@takes(
+    Gives.ONE,
+    body={
+        **IN_COMPARTMENT,
+        "imageId": Need(str),
+        "kmsKeyId": Need(str),
+        "kmsKeyVersionId": Need(str),
+        "signingAlgorithm": Need(SigningAlgorithm),
+        "message": Need(str),
+        "signature": Need(str),
+        **TAGS,
+    },
+)
 def _create(call: Call) -> Reply:
     details = UploadDetails(
-        compartment=call.field("compartmentId", str),
-        image=call.field("imageId", str),
-        key=call.field("kmsKeyId", str),
-        key_version=call.field("kmsKeyVersionId", str),
-        algorithm=call.field("signingAlgorithm", SigningAlgorithm),
+        compartment=call.field("compartmentId"),
+        image=call.field("imageId"),
+        key=call.field("kmsKeyId"),
+        key_version=call.field("kmsKeyVersionId"),
+        algorithm=call.field("signingAlgorithm"),
         message=_bytes(call, "message"),
         signature=_bytes(call, "signature"),
         **tags_of(call),
@@ -79,6 +99,16 @@ def _create(call: Call) -> Reply:
     return Reply(signature_reply(made), etag=made.etag)
 
 
+@takes(
+    Gives.ONE,
+    query={
+        **SUBTREE,
+        **dict.fromkeys(_FILTERS, str),
+        "sortBy": one_of(("TIMECREATED", "DISPLAYNAME")),
+        **SORT_ORDER,
+        **PAGED,
+    },
+)
 def _list(call: Call) -> Reply:
     narrow = SignatureFilter(
         compartments=compartments_of(call),
@@ -101,11 +131,13 @@ def _list(call: Call) -> Reply:
     return Reply(body, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get(call: Call) -> Reply:
     found = signatures.get_signature(call.app.store, call.actor, call.path["signature"])
     return Reply(signature_reply(found), etag=found.etag)
 
 
+@takes(Gives.ONE, body=TAGS)
 def _update(call: Call) -> Reply:
     found = signatures.change_tags(
         call.app.store, call.actor, call.path["signature"], if_match=call.if_match, **tags_changed(call)
@@ -113,20 +145,33 @@ def _update(call: Call) -> Reply:
     return Reply(signature_reply(found), etag=found.etag)
 
 
+@takes(Gives.NOTHING)
 def _delete(call: Call) -> Reply:
     signatures.delete_signature(call.app.store, call.actor, call.path["signature"], if_match=call.if_match)
     return Reply()
 
 
+@takes(
+    Gives.ONE,
+    body={
+        "kmsKeyId": Need(str),
+        "kmsKeyVersionId": str,
+        "signingAlgorithm": SigningAlgorithm,
+        "tag": str,
+        "description": str,
+        "metadata": str,
+        **TAGS,
+    },
+)
 def _sign(call: Call) -> Reply:
     details = SignDetails(
         image=call.path["image"],
-        key=call.field("kmsKeyId", str),
-        key_version=call.field("kmsKeyVersionId", str, ""),
-        algorithm=call.field("signingAlgorithm", SigningAlgorithm, None),
-        tag=call.field("tag", str, ""),
-        description=call.field("description", str, ""),
-        metadata=call.field("metadata", str, ""),
+        key=call.field("kmsKeyId"),
+        key_version=call.field("kmsKeyVersionId", ""),
+        algorithm=call.field("signingAlgorithm"),
+        tag=call.field("tag", ""),
+        description=call.field("description", ""),
+        metadata=call.field("metadata", ""),
         **tags_of(call),
     )
     made = sign.sign_image(
@@ -140,6 +185,7 @@ def _sign(call: Call) -> Reply:
     return Reply(signature_reply(made), etag=made.etag)
 
 
+@takes(Gives.ITEMS)
 def _verify(call: Call) -> Reply:
     outcomes = verify.verify_image(call.app.store, call.actor, call.path["image"])
     return Reply({"items": [outcome_reply(each) for each in outcomes]})

@@ -5,16 +5,33 @@ from typing import Any
 from assay.clock import Instant
 from assay.iam.identity.trail import entries, exports, retention, sealing
 from assay.iam.identity.trail.chain import Link
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import PAGED, SORT_ORDER, Gives, Need, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.wire import instant_from
 from assay.storage.pages import Window
 
 _EVENTS, _CHAIN = "/20260901/auditEvents", "/20260901/auditChain"
 
+#: Members by which entries are looked for.
+_SEARCHED = (
+    *("compartmentId", "resourceId", "principalId", "principalName", "operation"),
+    *("address", "requestId", "startTime", "endTime"),
+)
 #: A detailed entry may have two values of 16 KiB.
 DETAILED_ROWS_MAX = 100
 
 
+@takes(
+    Gives.ITEMS,
+    query={
+        **dict.fromkeys(_SEARCHED, str),
+        "outcome": one_of(("done", "denied")),
+        "isDetailed": bool,
+        "isSealed": bool,
+        **SORT_ORDER,
+        **PAGED,
+    },
+)
 def _list(call: Call) -> Reply:
     is_detailed = bool(call.flag("isDetailed"))
     limit = min(call.limit or DETAILED_ROWS_MAX, DETAILED_ROWS_MAX) if is_detailed else call.limit
@@ -40,6 +57,7 @@ def _list(call: Call) -> Reply:
     return Reply({"items": shown}, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get(call: Call) -> Reply:
     position = call.path["position"]
     found = entries.get(call.app.store, call.actor, int(position) if position.isdecimal() and len(position) < 18 else 0)
@@ -67,18 +85,21 @@ def _chain_reply(chain: sealing.Chain) -> dict[str, Any]:
     }
 
 
+@takes(Gives.ONE)
 def _get_chain(call: Call) -> Reply:
     return Reply(_chain_reply(sealing.state(call.app.store, call.actor)))
 
 
+@takes(Gives.ONE, body={"retentionDays": Need(int)})
 def _update_chain(call: Call) -> Reply:
-    return Reply(_chain_reply(retention.set_days(call.app.store, call.actor, call.field("retentionDays", int))))
+    return Reply(_chain_reply(retention.set_days(call.app.store, call.actor, call.field("retentionDays"))))
 
 
+@takes(Gives.ONE, body={"position": int, "seal": str})
 def _check(call: Call) -> Reply:
     after = None
     if "position" in call.body:
-        after = Link(call.field("position", int), call.field("seal", str))
+        after = Link(call.field("position"), call.field("seal"))
     found = sealing.check(call.app.store, call.actor, after)
     return Reply(
         {

@@ -4,7 +4,8 @@ from typing import Any
 
 from assay.advisories import Severity
 from assay.clock import rfc3339
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, Gives, one_of
+from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.scan_results import severity_word
 from assay.scanning import vulnerabilities
 from assay.scanning.risk import RiskLevel
@@ -79,6 +80,19 @@ def _severities(call: Call) -> tuple[Severity, ...] | None:
     return (*(each for each in Severity if each is not Severity.UNRATED and each.name == word), *unrated)
 
 
+@takes(
+    Gives.ITEMS,
+    query={
+        **IN_COMPARTMENT,
+        "severity": one_of(RiskLevel),
+        "name": str,
+        "vulnerabilityReference": str,
+        "vulnerabilityType": one_of(VulnerabilityKind),
+        "sortBy": one_of(VulnerabilitySort),
+        **SORT_ORDER,
+        **PAGED,
+    },
+)
 def _list(call: Call) -> Reply:
     kind = call.choice("vulnerabilityType", tuple(VulnerabilityKind), "")
     names = {name for key in ("name", "vulnerabilityReference") if (name := call.query.get(key))}
@@ -95,6 +109,7 @@ def _list(call: Call) -> Reply:
     return Reply({"items": [vulnerability_reply(call, each) for each in page.items]}, next_page=page.next_page)
 
 
+@takes(Gives.ONE)
 def _get(call: Call) -> Reply:
     found = vulnerabilities.get(call.app.store, call.actor, call.path["vulnerability"])
     # `authentication` is null: no feed says what an attacker must prove.
@@ -102,6 +117,7 @@ def _get(call: Call) -> Reply:
     return Reply({**vulnerability_reply(call, found), **told})
 
 
+@takes(Gives.ITEMS, query={"sortBy": one_of(ContainerSort), **SORT_ORDER, **PAGED})
 def _list_impacted(call: Call) -> Reply:
     page = vulnerabilities.impacted(
         call.app.store,

@@ -27,16 +27,16 @@ class Tagged(Protocol):
 def tags_of(call: Call) -> dict[str, Any]:
     """The tags of a create or update body, as details take them."""
     return {
-        "freeform_tags": call.field("freeformTags", dict[str, str], {}),
-        "defined_tags": call.field("definedTags", dict[str, dict[str, Any]], {}),
+        "freeform_tags": call.field("freeformTags", {}),
+        "defined_tags": call.field("definedTags", {}),
     }
 
 
 def tags_changed(call: Call) -> dict[str, Any]:
     """The tags of an update body; None where the body leaves them as they are."""
     return {
-        "freeform_tags": call.field("freeformTags", dict[str, str], None),
-        "defined_tags": call.field("definedTags", dict[str, dict[str, Any]], None),
+        "freeform_tags": call.field("freeformTags"),
+        "defined_tags": call.field("definedTags"),
     }
 
 
@@ -56,7 +56,7 @@ def tags_reply(resource: Tagged) -> dict[str, Any]:
 
 def instant_of(call: Call, name: str) -> Instant | None:
     """A time in the body, or None. Errors: Refused when it is no RFC 3339 time with a zone."""
-    text = call.field(name, str, "")
+    text = call.field(name, "")
     return instant_from(text, name) if text else None
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from assay.clock import rfc3339
 from assay.iam import Actor, work_requests
 from assay.iam.work_requests import Entry, Service, SortBy, Status, WorkRequest, WorkRequestFilter
-from assay.oci_api.frame import Call, Reply, Row
+from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, Gives, Members, one_of, several
+from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
 from assay.storage import Store
 from assay.storage.pages import PAGE_ROWS_MAX, Page, Window
 
@@ -30,6 +31,7 @@ _PATHS = {
 }
 
 #: Statuses that clients may ask for; work here is never in those beyond `Status`.
+_RESOURCE_TYPES = ("CLUSTER", "NODEPOOL")
 _STATUSES = (*Status, "WAITING", "NEEDS_ATTENTION", "CANCELING", "CANCELED")
 
 
@@ -41,6 +43,11 @@ class Shape:
     service: Service | None
     has_items: bool
     resource_parameters: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> Gives:
+        """How lists are wrapped."""
+        return Gives.ITEMS if self.has_items else Gives.LIST
 
     @property
     def prefix(self) -> str:
@@ -87,10 +94,24 @@ def _window(call: Call, *, descending: bool) -> Window:
     return Window(descending=direction == "DESC", limit=call.limit, page=call.page or "")
 
 
-def _listing(shape: Shape) -> Callable[[Call], Reply]:
+def _asked(shape: Shape) -> Members:
+    kind = {} if shape.has_items else {"resourceType": one_of(_RESOURCE_TYPES)}
+    return {
+        **IN_COMPARTMENT,
+        **kind,
+        **dict.fromkeys(("workRequestId", *shape.resource_parameters), str),
+        "status": several(_STATUSES),
+        "sortBy": one_of((*SortBy, "timeAccepted")),
+        **SORT_ORDER,
+        **PAGED,
+    }
+
+
+def _listing(shape: Shape) -> Contracted:
+    @takes(shape.listed, query=_asked(shape))
     def run(call: Call) -> Reply:
         resource = next((value for name in shape.resource_parameters if (value := call.query.get(name))), "")
-        kind = call.choice("resourceType", ("CLUSTER", "NODEPOOL"), "") if not shape.has_items else ""
+        kind = call.choice("resourceType", _RESOURCE_TYPES, "") if not shape.has_items else ""
         narrow = WorkRequestFilter(
             compartment=call.needed("compartmentId"),
             ocid=call.query.get("workRequestId", ""),
@@ -115,7 +136,8 @@ def _sort(call: Call) -> str:
     return call.choice("sortBy", tuple(SortBy), "TIME_ACCEPTED")
 
 
-def _getting(shape: Shape) -> Callable[[Call], Reply]:
+def _getting(shape: Shape) -> Contracted:
+    @takes(Gives.ONE)
     def run(call: Call) -> Reply:
         found = work_requests.get(call.app.store, call.actor, shape.service, call.path["request"])
         body = work_request_reply(found)
@@ -133,7 +155,8 @@ def _entries(call: Call, ocid: str, verb: Verb) -> list[dict[str, Any]]:
     return [entry_reply(each) for each in entries.items]
 
 
-def _telling(shape: Shape, verb: Verb) -> Callable[[Call], Reply]:
+def _telling(shape: Shape, verb: Verb) -> Contracted:
+    @takes(shape.listed, query={**SORT_ORDER, **PAGED})
     def run(call: Call) -> Reply:
         window = _window(call, descending=False)
         page = verb(call.app.store, call.actor, shape.service, call.path["request"], window)
@@ -143,7 +166,8 @@ def _telling(shape: Shape, verb: Verb) -> Callable[[Call], Reply]:
     return run
 
 
-def _cancelling(service: Service) -> Callable[[Call], Reply]:
+def _cancelling(service: Service) -> Contracted:
+    @takes(Gives.NOTHING)
     def run(call: Call) -> Reply:
         work_requests.cancel(call.app.store, call.actor, service, call.path["request"])
         return Reply()
