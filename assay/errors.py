@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NOT_AUTHENTICATED = "not-authenticated"
     PASSWORD_CHANGE_NEEDED = "password-change-needed"  # noqa: S105 - a reason, not a password
     NOT_FOUND = "not-found"
+    RELATED_NOT_FOUND = "related-not-found"
     NOT_ALLOWED = "not-allowed"
     EXISTS = "exists"
     WRONG_STATE = "wrong-state"
@@ -68,6 +69,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.NOT_AUTHENTICATED: Answer(401, "NotAuthenticated", "UNAUTHORIZED"),
     Reason.PASSWORD_CHANGE_NEEDED: Answer(403, "NotAllowed", "DENIED"),
     Reason.NOT_FOUND: Answer(404, "NotAuthorizedOrNotFound", "NAME_UNKNOWN"),
+    Reason.RELATED_NOT_FOUND: Answer(400, "RelatedResourceNotAuthorizedOrNotFound", "NAME_UNKNOWN"),
     Reason.NOT_ALLOWED: Answer(403, "NotAllowed", "DENIED"),
     Reason.EXISTS: Answer(409, "NotAuthorizedOrResourceAlreadyExists", "DENIED"),
     Reason.WRONG_STATE: Answer(409, "IncorrectState", "DENIED"),

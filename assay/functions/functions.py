@@ -28,8 +28,8 @@ def create(
 ) -> Function:
     """A new function, on the digest that its image has now. The application's policy decides on the image.
 
-    Errors: Refused (NOT_FOUND for the application or the image, MALFORMED for an image of another registry, EXISTS,
-    LIMIT_EXCEEDED, IMAGE_NOT_VERIFIED when the policy denies the image).
+    Errors: Refused (NOT_FOUND for the application, RELATED_NOT_FOUND for the image, MALFORMED for an image of another
+    registry, EXISTS, LIMIT_EXCEEDED, IMAGE_NOT_VERIFIED when the policy denies the image).
     """
 
     def locate(connection: Connection) -> Target:

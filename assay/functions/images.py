@@ -48,12 +48,12 @@ def with_digest(image: str, digest: Digest | None) -> str:
 def require_allowed(by: Examination, text: str, function: str) -> FoundImage:
     """The image that `text` names, if it is here and the policy, when enabled, admits it.
 
-    Errors: Refused: NOT_FOUND for an image that isn't here or not the actor's to read, MALFORMED for a text that names
-    none or another registry's, IMAGE_NOT_VERIFIED for one that the policy denies.
+    Errors: Refused: RELATED_NOT_FOUND for an image that isn't here or not the actor's to read, MALFORMED for a text
+    that names none or another registry's, IMAGE_NOT_VERIFIED for one that the policy denies.
     """
     found = examine.find(by, text)
     if isinstance(found, ImageDecision):
-        reason = Reason.NOT_FOUND if found.because is Because.UNKNOWN_IMAGE else Reason.MALFORMED
+        reason = Reason.RELATED_NOT_FOUND if found.because is Because.UNKNOWN_IMAGE else Reason.MALFORMED
         raise Refused(
             f"The image of {function!r}, {found.shown}: {found.reason}.", advice=f"{found.fix}.", reason=reason
         )

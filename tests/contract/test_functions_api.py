@@ -83,6 +83,15 @@ def test_a_digest_in_the_body_decides_and_other_sources_are_refused(api: ApiRoom
         assert api.refused("POST", f"{NEW}/functions", body) == (400, "InvalidParameter")
 
 
+def test_an_image_that_is_not_there_is_said_to_be_the_related_resource(api: ApiRoom) -> None:
+    application = make_application(api)
+    reply = api.ask("POST", f"{NEW}/functions", nested(api, application))
+    assert (reply.status_code, reply.json()["code"]) == (400, "RelatedResourceNotAuthorizedOrNotFound")
+    assert image(api) in reply.json()["message"]
+    missing = nested(api, application[:-4] + "aaaa")
+    assert api.refused("POST", f"{NEW}/functions", missing) == NOT_FOUND
+
+
 def test_what_clients_give_is_given_back_and_an_update_leaves_what_it_does_not_name(api: ApiRoom) -> None:
     api.desk.push("v1", "one", REPOSITORY)
     application = make_application(api, **OF_APPLICATION, shape="GENERIC_ARM", config={"a": "b"})

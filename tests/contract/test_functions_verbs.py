@@ -102,7 +102,7 @@ def test_a_digest_that_is_given_decides_in_whichever_place_it_stands(desk: Desk,
     [
         ("docker.io/library/busybox:1", "is not on the list", Reason.MALFORMED),
         ("not an image", "is not a repository name", Reason.MALFORMED),
-        (f"{HOST}/nobody/fn/hello:v1", "there is no such image", Reason.NOT_FOUND),
+        (f"{HOST}/nobody/fn/hello:v1", "there is no such image", Reason.RELATED_NOT_FOUND),
     ],
 )
 def test_an_image_that_is_not_in_this_registry_is_refused_with_what_is_wrong(
