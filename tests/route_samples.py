@@ -21,6 +21,8 @@ class Sample:
     also: tuple[str, ...] = ()
     #: Whether the lack of the route's own permissions alone leaves a list empty, instead of being refused.
     hidden: bool = False
+    #: Whether the lack of what stands in `also` is refused as that of a related resource (oci-api 1.5).
+    related: bool = False
 
 
 def sample_of(method: str, path: str, operation: str, n: Names) -> Sample | None:
@@ -210,7 +212,7 @@ def _running(n: Names) -> dict[str, Sample]:
         "UpdateApplication": Sample({"config": {"a": "b"}}),
         "ChangeApplicationCompartment": Sample({"compartmentId": n["other_place"]}),
         "DeleteApplication": Sample(),
-        "CreateFunction": Sample(function, also=("GetContainerImage",)),
+        "CreateFunction": Sample(function, also=("GetContainerImage",), related=True),
         "ListFunctions": Sample(query={"applicationId": n["application"]}),
         "GetFunction": Sample(),
         "UpdateFunction": Sample({"memoryInMBs": 256}, also=("GetFunction",)),
