@@ -6,7 +6,7 @@ PYTEST := $(VENV)/bin/pytest
 NAME ?= rescan
 SIZE ?= full
 
-.PHONY: demo test test-all check bench migration lock clean
+.PHONY: demo test test-all check bench oci-walk migration lock clean
 
 demo: $(VENV)/.runtime           ## start Assay and walk one image from push to admission
 	@scripts/install.sh demo
@@ -29,6 +29,10 @@ check: $(VENV)/.tests            ## lint, format, types
 
 bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
 	@SIZE=$(SIZE) $(PYTHON) -m benchmarks.$(NAME)
+
+oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
+	@scripts/install.sh test
+	@PYTHONPATH=.:tests $(PYTHON) -m oci_walk
 
 migration: $(VENV)/.tests        ## make migration NAME=what_changed
 	$(PYTHON) -m scripts.migration $(NAME)

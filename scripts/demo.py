@@ -1,6 +1,7 @@
 """`make demo`: start Assay on loopback and walk one real image from push to admission; then leave it running.
 
-python -m scripts.demo [--once] [--folder FOLDER] [--port PORT] [--admission-port PORT] [--feed ADDRESS]
+python -m scripts.demo [--once] [--folder FOLDER] [--port PORT] [--admission-port PORT] [--oci-port PORT]
+    [--feed ADDRESS]
 """
 
 import argparse
@@ -18,7 +19,7 @@ from scripts.demo_story import USER, Story
 from scripts.demo_told import Failed, Told
 
 FOLDER = Path(__file__).parent.parent / ".demo"
-PORT, ADMISSION_PORT = 5080, 5443
+PORT, ADMISSION_PORT, OCI_PORT = 5080, 5443, 5444
 INTERRUPTED = 130
 
 
@@ -26,7 +27,8 @@ def main() -> int:
     """Exit status: 0 done, 1 a step did not hold, 130 interrupted during the story."""
     asked = _arguments()
     told = Told()
-    server = Server(asked.folder.resolve(), free_port(asked.port), free_port(asked.admission_port))
+    ports = (asked.port, asked.admission_port, asked.oci_port)
+    server = Server(asked.folder.resolve(), *map(free_port, ports))
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore interrupts
         signal.signal(number, _interrupt)
     try:
@@ -115,6 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept; emptied at first")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--admission-port", type=int, default=ADMISSION_PORT)
+    parser.add_argument("--oci-port", type=int, default=OCI_PORT)
     parser.add_argument("--feed", default=PUBLIC_FEED, help="the public feed's address")
     return parser.parse_args()
 

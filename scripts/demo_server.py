@@ -32,13 +32,14 @@ LOG_LINES_SHOWN = 25
 class Server:
     """`assay serve` on loopback, with everything it keeps below one folder."""
 
-    def __init__(self, folder: Path, port: int, admission_port: int) -> None:
+    def __init__(self, folder: Path, port: int, admission_port: int, oci_port: int) -> None:
         self.folder = folder
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.registry = f"127.0.0.1:{port}"
         self.secret_file = folder / "keys" / "first-administrator-password"
         self._admission_port = admission_port
+        self._oci_port = oci_port
         self._log = folder / "serve.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._feed = folder / "feed"
@@ -51,6 +52,7 @@ class Server:
             "ASSAY_ROOT_KEY_FILE": str(self.folder / "keys" / "root.key"),
             "ASSAY_PORT": str(self.port),
             "ASSAY_ADMISSION_PORT": str(self._admission_port),
+            "ASSAY_OCI_PORT": str(self._oci_port),
             "ASSAY_FEED_ADDRESS": feed or str(self._feed),
         }
         if ecosystems:

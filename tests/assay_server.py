@@ -32,7 +32,7 @@ class AssayServer:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.port, self.admission_port = free_port(), free_port()
+        self.port, self.admission_port, self.oci_port = free_port(), free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
 
@@ -60,6 +60,7 @@ class AssayServer:
             "ASSAY_ROOT_KEY_FILE": str(self.folder / "keys" / "root.key"),
             "ASSAY_PORT": str(self.port),
             "ASSAY_ADMISSION_PORT": str(self.admission_port),
+            "ASSAY_OCI_PORT": str(self.oci_port),
             "ASSAY_FEED_ADDRESS": self.feed,
             "ASSAY_DATABASE_URL": self.database_url,
             **self.settings,

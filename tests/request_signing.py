@@ -10,7 +10,13 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from assay.clock import moment
 
@@ -29,6 +35,15 @@ class KeyPair:
 
     def __post_init__(self) -> None:
         self.private = generate_private_key(65537, self.bits)
+
+    @classmethod
+    def of_pem(cls, content: bytes) -> "KeyPair":
+        """The pair whose private key stands in a file."""
+        pair = cls.__new__(cls)
+        private = load_pem_private_key(content, password=None)
+        assert isinstance(private, RSAPrivateKey)
+        pair.bits, pair.private = private.key_size, private
+        return pair
 
     @cached_property
     def private_pem(self) -> str:

@@ -139,9 +139,12 @@ def environment(places: Places, *, proxy: str, direct: str) -> str:
     """
     # A bundle that REQUESTS_CA_BUNDLE names goes before --cert-bundle, so it must be this variable (oci-api 1.4).
     values = {
+        "OCI_CONFIG_FILE": str(places.config),
         "OCI_CLI_CONFIG_FILE": str(places.config),
         "OCI_CLI_PROFILE": places.profile,
         "OCI_DEVELOPER_TOOL_CONFIGURATION_FILE_PATH": str(places.tools),
+        # The same file under the name by which SDKs before 2025 know it.
+        "OCI_ALLOY_CONFIG_FILE_PATH": str(places.tools),
         "REQUESTS_CA_BUNDLE": str(places.authorities),
     }
     ways = ("HTTPS_PROXY", "https_proxy") if proxy else ()

@@ -61,6 +61,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "ASSAY_ROOT_KEY_FILE": str(folder / "keys" / "root.key"),
         "ASSAY_PORT": str(port),
         "ASSAY_ADMISSION_PORT": str(admission),
+        "ASSAY_OCI_PORT": str(free_port()),
         "ASSAY_FEED_ADDRESS": str(feed),
     }
     password = folder / "password"

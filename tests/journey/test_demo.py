@@ -31,7 +31,7 @@ def mirrors(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def demo(folder: Path, *words: str, feed: str = NO_FEED) -> list[str]:
-    ports = ["--port", str(free_port()), "--admission-port", str(free_port())]
+    ports = ["--port", str(free_port()), "--admission-port", str(free_port()), "--oci-port", str(free_port())]
     return [sys.executable, "-m", "scripts.demo", "--folder", str(folder), "--feed", feed, *ports, *words]
 
 

@@ -212,7 +212,7 @@ def vault(w: Walk) -> None:
     hold(found, is_primary=True, time_of_deletion=None)
     is_ocid("vault", found["id"])
     extension = found["id"].split(".")[4]
-    domain = f"kms.local.oci.assay.internal:{w.stage.server.settings['ASSAY_OCI_PORT']}"
+    domain = f"kms.local.oci.assay.internal:{w.stage.server.oci_port}"
     hold(found, management_endpoint=f"https://{extension}-management.{domain}")
     hold(found, crypto_endpoint=f"https://{extension}-crypto.{domain}")
     again = w.stage.oci("kms", "management", "vault", "get", "--vault-id", found["id"]).data
@@ -337,8 +337,7 @@ def _function(w: Walk, name: str, tag: str, digest: str) -> str:
     hold(reply.data, lifecycle_state="ACTIVE", shape="GENERIC_X86")
     source = reply.data["source-details"]
     hold(source, source_type="CONTAINER_IMAGE", image=w.image_name(tag), image_digest=digest)
-    port = w.stage.server.settings["ASSAY_OCI_PORT"]
-    hold(reply.data, invoke_endpoint=f"https://functions.local.oci.assay.internal:{port}")
+    hold(reply.data, invoke_endpoint=f"https://functions.local.oci.assay.internal:{w.stage.server.oci_port}")
     is_ocid("fnfunc", reply.data["id"])
     return str(reply.data["id"])
 

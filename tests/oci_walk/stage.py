@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay_server import CARRIED, AssayServer
-from places import PARTS, PROJECT, free_port
+from places import PARTS, PROJECT
 
 from scripts.demo_image import Layer, text_layer, write_layout
 
@@ -87,7 +87,7 @@ class Stage:
     def __enter__(self) -> "Stage":
         feed = self.folder / "feed"
         shutil.copytree(CARRIED / "first", feed)
-        self.server = AssayServer(self.folder / "server", str(feed), settings={"ASSAY_OCI_PORT": str(free_port())})
+        self.server = AssayServer(self.folder / "server", str(feed))
         self.server.start()
         try:
             self._set_up()
@@ -202,7 +202,7 @@ class Stage:
         facts.write_text(json.dumps({**told, "registry_client": container_client()}))
         done = subprocess.run(
             [python, Path(__file__).with_name("sdk.py"), facts],
-            env={**self.environment, "OCI_CONFIG_FILE": str(self.clients / "config")},
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=INSTALL_SECONDS,
