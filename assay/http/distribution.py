@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from assay.errors import AssayError, Denied, Reason, Refused, not_found
 from assay.http import bodies, credentials, distribution_content, distribution_uploads
-from assay.http.distribution_exchange import Exchange, Receive, Send, Services
+from assay.http.distribution_exchange import Exchange, NotAllowed, Receive, Send, Services
 from assay.http.tokens import token_routes
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
@@ -149,7 +149,7 @@ class Door:
 
     async def _serve_root(self, exchange: Exchange, needed: tuple[Scope, ...]) -> None:
         if exchange.method not in ("GET", "HEAD"):
-            raise Refused(f"{exchange.method} means nothing here.", reason=Reason.METHOD)
+            raise NotAllowed(exchange.method, ("GET", "HEAD"))
         await self._meet(exchange)
         if not exchange.caller.said_who:
             await exchange.challenge(*needed)
@@ -209,7 +209,7 @@ def _find(method: str, path: str) -> tuple[Operation, str, tuple[str, ...]]:
     for pattern, operations in _TABLE:
         if found := pattern.fullmatch(path):
             if method not in operations:
-                raise Refused(f"{method} means nothing here.", reason=Reason.METHOD)
+                raise NotAllowed(method, operations)
             name, *what = found.groups()
             return operations[method], repository_name(name), tuple(what)
     raise Refused("There is nothing at this path.", reason=Reason.NAME_INVALID)

@@ -5,7 +5,7 @@ Raw ASGI instead of a framework's request and response: blobs go through here, a
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -157,10 +157,22 @@ class Exchange:
         """Answer with an error, as the distribution specification writes it."""
         answer = ANSWERS[fault.reason]
         given = dict(headers or {})
+        if isinstance(fault, NotAllowed):
+            given["allow"] = fault.allow
         if fault.reason in (Reason.TOO_MANY_REQUESTS, Reason.UNAVAILABLE, Reason.SEALED):
             given["retry-after"] = str(RETRY_AFTER_SECONDS)
         error = {"code": answer.distribution_code, "message": str(fault), "detail": None}
         await self.reply_json({"errors": [error]}, given, status=answer.status)
+
+
+class NotAllowed(Refused):
+    """A method that means nothing at this path; the answer names those that do (RFC 9110, section 15.5.6)."""
+
+    reason = Reason.METHOD
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"{method} means nothing here.")
+        self.allow = ", ".join(sorted(allowed))
 
 
 def content_headers(digest: Digest, media_type: str, size: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from assay.clock import SECOND, rfc3339
 from assay.errors import AssayError, Reason, Refused
 from assay.http import bodies
 from assay.http.credentials import basic
-from assay.http.distribution_exchange import QUERY_MEMBERS_MAX, Exchange, Receive, Send, Services
+from assay.http.distribution_exchange import QUERY_MEMBERS_MAX, Exchange, NotAllowed, Receive, Send, Services
 from assay.iam.credentials import auth_tokens, registry_tokens
 from assay.iam.credentials.auth_tokens import Login
 from assay.secret import Secret
@@ -42,7 +42,7 @@ class TokenServer:
             elif exchange.method == "POST":
                 await self._by_form(exchange)
             else:
-                raise Refused(f"{exchange.method} means nothing here.", reason=Reason.METHOD)
+                raise NotAllowed(exchange.method, ("GET", "POST"))
         except bodies.ClientGone:
             return
         except AssayError as fault:

@@ -1,5 +1,8 @@
 """The API door: OCI's operations on the wire, and Assay's own in the same style. Models, headers, errors; no rule."""
 
+from dataclasses import replace
+from typing import Any
+
 from starlette.routing import BaseRoute
 
 from assay.app import App
@@ -14,6 +17,7 @@ from assay.oci_api import (
     kms,
     kms_crypto,
     kms_keys,
+    openapi,
     origins,
     people,
     policies,
@@ -25,11 +29,12 @@ from assay.oci_api import (
     vulnerability_scanning,
     work_requests,
 )
-from assay.oci_api.frame import Door, starlette_routes
+from assay.oci_api.contract import Gives
+from assay.oci_api.frame import Call, Door, Reply, Row, starlette_routes, takes
 from assay.oci_api.rates import Meter
 from assay.oci_api.targets import LeadingSlashes
 
-__all__ = ["routes"]
+__all__ = ["openapi_document", "routes"]
 
 _ROWS = (
     *artifacts.ROWS,
@@ -55,12 +60,24 @@ _ROWS = (
 )
 
 
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the whole service."""
+    return openapi.document(_ROWS, sign_in.OPEN_ROWS)
+
+
+@takes(Gives.ONE)
+def _describe(_call: Call) -> Reply:
+    return Reply(openapi_document())
+
+
+#: For every signed-in caller: it says what there is to call, and nothing of what anybody has.
+_ROWS = (*_ROWS, Row("GET", "/20260901/openapi.json", "GetSession", _describe))
+
+
 def routes(app: App) -> list[BaseRoute]:
     """The routes of every service. One origin hosts them all: their paths don't overlap (oci-api 1.1)."""
     addresses = Meter(app.settings.api_requests_per_second_address, "this address")
     users = Meter(app.settings.api_requests_per_second_user, "this user")
-    found = [
-        *starlette_routes(Door(app, sign_in.authenticate, addresses, users), _ROWS),
-        *starlette_routes(Door(app, sign_in.nobody, addresses, users), sign_in.OPEN_ROWS),
-    ]
+    signed_in = Door(app, sign_in.authenticate, addresses, users)
+    found = starlette_routes([(signed_in, _ROWS), (replace(signed_in, authenticate=sign_in.nobody), sign_in.OPEN_ROWS)])
     return [*found, LeadingSlashes(found)]

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
+from assay.errors import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -40,12 +42,16 @@ class Gives(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`query` and `body` are what is read; `status` is that of success, where it isn't 200 or, for nothing, 204."""
+    """`query` and `body` are what is read; `status` is that of success, where it isn't 200 or, for nothing, 204.
+
+    `refuses` are reasons for a refusal that are this operation's own, beside those that any has.
+    """
 
     gives: Gives
     query: Members = field(default_factory=dict)
     body: Members = field(default_factory=dict)
     status: int = 200
+    refuses: tuple[Reason, ...] = ()
 
     @property
     def success(self) -> int:
@@ -78,7 +84,7 @@ def kind_of(declared: Any) -> Any:
 
 
 TAGS: Members = Tags.__annotations__
-PAGED: Members = {"limit": int, "page": str}
+PAGED: Members = {"limit": Annotated[int, msgspec.Meta(ge=1)], "page": str}
 SORT_ORDER: Members = {"sortOrder": Literal["ASC", "DESC"]}
 IN_COMPARTMENT: Members = {"compartmentId": Need(str)}
 SUBTREE: Members = {"compartmentId": Need(str), "compartmentIdInSubtree": bool}

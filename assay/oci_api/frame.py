@@ -16,6 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from assay.app import App
 from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
@@ -142,10 +143,15 @@ class Contracted:
 
 
 def takes(
-    gives: Gives, *, query: Members | None = None, body: Members | None = None, status: int = 200
+    gives: Gives,
+    *,
+    query: Members | None = None,
+    body: Members | None = None,
+    status: int = 200,
+    refuses: tuple[Reason, ...] = (),
 ) -> Callable[[Operation], Contracted]:
     """Put an operation under a contract: what it reads of query and body, and what it gives."""
-    return lambda run: Contracted(run, Contract(gives, query or {}, body or {}, status))
+    return lambda run: Contracted(run, Contract(gives, query or {}, body or {}, status, refuses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +182,39 @@ class Door:
     users: Meter
 
 
-def starlette_routes(door: Door, rows: tuple[Row, ...]) -> list[Route]:
-    """The rows as routes; an unknown method on a known path answers 405 by itself."""
-    return [Route(row.path, _endpoint(door, row), methods=[row.method], name=row.name) for row in rows]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def _endpoint(door: Door, row: Row) -> Callable[[Request], Awaitable[Response]]:
+def starlette_routes(doors: Sequence[tuple[Door, Sequence[Row]]]) -> list[Route]:
+    """The rows as routes, one for each path, in the order in which the paths first stand."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for door, rows in doors:
+        for row in rows:
+            by_path.setdefault(row.path, {})[row.method] = _endpoint(door, row)
+    return [Route(path, _ByMethod(endpoints)) for path, endpoints in by_path.items()]
+
+
+class _ByMethod:
+    """The operations of one path. Another method is answered with all that there are (RFC 9110, section 15.5.6)."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; HEAD as GET, whose body the server leaves out."""
+        request = Request(scope, receive)
+        endpoint = self._endpoints.get("GET" if request.method == "HEAD" else request.method, self._refuse)
+        response = await endpoint(request)
+        await response(scope, receive, send)
+
+    async def _refuse(self, request: Request) -> Response:
+        fault = Refused(f"{request.method} means nothing here.", reason=Reason.METHOD)
+        response = error_response(fault, _request_id(request))
+        response.headers["allow"] = ", ".join(sorted(self._endpoints))
+        return response
+
+
+def _endpoint(door: Door, row: Row) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         request_id = _request_id(request)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from assay.admission import ImagePolicy
 from assay.admission.model import Listing, SortBy
 from assay.clock import rfc3339
-from assay.errors import Refused
+from assay.errors import Reason, Refused
 from assay.functions import applications, functions, watch
 from assay.functions.model import (
     Application,
@@ -160,7 +160,7 @@ def _get_application(call: Call) -> Reply:
     return Reply(application_reply(found), etag=found.etag)
 
 
-@takes(Gives.ONE, body=_OF_APPLICATIONS)
+@takes(Gives.ONE, body=_OF_APPLICATIONS, refuses=(Reason.IMAGE_NOT_VERIFIED,))
 def _update_application(call: Call) -> Reply:
     wanted = ApplicationChange(
         config=call.field("config"),
@@ -219,7 +219,11 @@ def _resources(call: Call, present: Resources) -> Resources:
     )
 
 
-@takes(Gives.ONE, body={"applicationId": Need(str), "displayName": Need(str), **_OF_FUNCTIONS})
+@takes(
+    Gives.ONE,
+    body={"applicationId": Need(str), "displayName": Need(str), **_OF_FUNCTIONS},
+    refuses=(Reason.IMAGE_NOT_VERIFIED,),
+)
 def _create_function(call: Call) -> Reply:
     image, digest = _source(call)
     details = FunctionDetails(
@@ -248,7 +252,7 @@ def _get_function(call: Call) -> Reply:
     return Reply(function_reply(call, found), etag=found.etag)
 
 
-@takes(Gives.ONE, body=_OF_FUNCTIONS)
+@takes(Gives.ONE, body=_OF_FUNCTIONS, refuses=(Reason.IMAGE_NOT_VERIFIED,))
 def _update_function(call: Call) -> Reply:
     image, digest = _source(call)
     resized = "memoryInMBs" in call.body or "timeoutInSeconds" in call.body
@@ -278,7 +282,7 @@ def _delete_function(call: Call) -> Reply:
     return Reply(work_request=_work_request(call, gone))
 
 
-@takes(Gives.REFUSAL)
+@takes(Gives.REFUSAL, refuses=(Reason.IMAGE_NOT_VERIFIED,))
 def _invoke_function(call: Call) -> Reply:
     functions.invoke(call.app.store, call.actor, call.path["function"], gate=call.app.gate)
 

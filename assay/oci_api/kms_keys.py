@@ -3,7 +3,7 @@
 from typing import Any
 
 from assay.clock import rfc3339
-from assay.errors import Refused
+from assay.errors import Reason, Refused
 from assay.oci_api.contract import IN_COMPARTMENT, TAGS, Gives, Need, one_of
 from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
 from assay.oci_api.kms import LISTED, RELABELED, listing_of, on_vaults, relabeling_of, time_reply, vault_named
@@ -85,6 +85,7 @@ def _shape(call: Call) -> KeyShape:
         "isAutoRotationEnabled": bool,
         **TAGS,
     },
+    refuses=(Reason.UNSUPPORTED,),
 )
 def _create(call: Call) -> Reply:
     absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled") is True)
@@ -129,7 +130,7 @@ def _get(call: Call) -> Reply:
     return _told(keys.get_key(call.app.store, call.actor, call.path["key"]))
 
 
-@takes(Gives.ONE, body={"isAutoRotationEnabled": bool, **RELABELED})
+@takes(Gives.ONE, body={"isAutoRotationEnabled": bool, **RELABELED}, refuses=(Reason.UNSUPPORTED,))
 def _update(call: Call) -> Reply:
     absent.require_no_rotation(wanted=call.field("isAutoRotationEnabled") is True)
     wanted = relabeling_of(call)
