@@ -208,7 +208,7 @@ class StoredManifest:
     media_type: str
     size: int
     kind: ManifestKind
-    #: Whether it holds runnable layers, itself or by a child.
+    #: Whether it may be run (`manifests.may_run`), itself or by a child.
     is_runnable: bool
     #: 0 for a manifest; for an index one more than the deepest of its children.
     nesting: int
