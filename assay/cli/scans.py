@@ -34,6 +34,11 @@ def severity(word: str | None, *, is_rated: bool) -> str:
     return "–" if word is None else word.capitalize() if is_rated else "Unrated"
 
 
+_NO_PROBLEM = {
+    "complete": "No problem is known.",
+    "partial": "No problem was found in what could be looked at; of the rest nothing is known.",
+    "failed": "Nothing is known of its problems.",
+}
 _LIST: show.Columns = {
     "Scan": lambda scan: (
         f"{scan['repository']}:{scan['image']}#{scan['feedRevision']}"
@@ -116,10 +121,20 @@ def show_(scan: ScanText, output: Out = Output.TABLE) -> None:
     if output is Output.JSON:
         show.as_json(found)
         return
-    show.thing(output, {**_ONE, "Why not whole": "stateReason"} if found["stateReason"] else _ONE, found)
+    show.thing(output, _ONE, found)
+    for line in _not_whole(found):
+        show.line(line)
     show.line("")
     rows = [{**problem, "package": each} for problem in found["problems"] for each in problem["vulnerablePackages"]]
-    show.rows(output, _PROBLEMS, rows, empty="No problem is known.")
+    show.rows(output, _PROBLEMS, rows, empty=_NO_PROBLEM[found["state"]])
+
+
+def _not_whole(scan: dict[str, Any]) -> list[str]:
+    """What a scan that is not whole must be told with, a line for each reason; nothing for a whole one."""
+    if scan["state"] == "complete":
+        return []
+    lead = "The scan failed:" if scan["state"] == "failed" else "Partly scanned; there may be more problems than found:"
+    return ["", lead, *(f"  - {each}" for each in scan["stateReasons"])]
 
 
 @app.command()

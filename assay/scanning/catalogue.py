@@ -34,7 +34,10 @@ class LayerContent:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What an image holds. `levels` are disjoint; there is at least one, and only it may be empty."""
+    """What an image holds. `levels` are disjoint; there is at least one, and only it may be empty.
+
+    `reason`: why it is not whole, one reason a line.
+    """
 
     levels: tuple[frozenset[Component], ...]
     layers: tuple[LayerContent, ...]
@@ -82,7 +85,7 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
             for layer in _layers(number, name, composition.occurrences, kept)
         ),
         state=state,
-        reason="; ".join(reasons)[:REASON_LENGTH_MAX],
+        reason="\n".join(reasons)[:REASON_LENGTH_MAX],
     )
 
 

@@ -53,8 +53,13 @@ def compare(store: Store, actor: Actor, before: str, after: str) -> Difference:
         middle = matches.intervals(connection, held_first, second.rev, second.rev)
         new = matches.intervals(connection, held_second, second.rev, second.rev)
         steps = differing(problems(old), problems(middle), problems(new), renamed(old, middle))
+        # What is in doubt by now is not gone; the second scan says of it that it is partial, and why.
+        in_doubt = {vulnerability for _, vulnerability in matches.doubts(connection, held_second, second.rev)}
+        steps = [step for step in steps if step.after or step.vulnerability not in in_doubt]
         changes = _told(connection, first, second, steps, old, new)
-    return Difference(results.scan_of(store, first), results.scan_of(store, second), changes)
+        return Difference(
+            results.scan_of(store, connection, first), results.scan_of(store, connection, second), changes
+        )
 
 
 def problems(rows: Iterable[Interval]) -> dict[int, int]:

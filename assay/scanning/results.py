@@ -4,7 +4,7 @@ Whoever reads needs the permission on the compartment of the scanner that made t
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from assay.advisories import revisions
 from assay.errors import not_found
 from assay.iam import Actor, Target, authorize, permitted
-from assay.scanning import ocids
+from assay.scanning import doubts, ocids
 from assay.scanning.counting import Counts
 from assay.scanning.model import ImageStatus, RepositorySummary, Scan, ScanFilter, Standing
 from assay.scanning.permission import missing_statements
 from assay.scanning.records import inventories, requests, scans
 from assay.scanning.records.scans import ScanRow
-from assay.scanning.risk import ORDER, RiskLevel
+from assay.scanning.risk import ORDER, RiskLevel, ScanState
 from assay.storage import Store, pages
 
 LIST = "ListContainerScanResults"
@@ -36,7 +36,8 @@ def listed(
         after = pages.decode_page(store.page_key, query, page) if page else None
         within = replace(narrow, compartments=_allowed_compartments(store, connection, actor, narrow))
         rows = scans.listed(connection, actor.tenancy, within, published, after, rows_max + 1)
-    shown = rows[:rows_max]
+        shown = rows[:rows_max]
+        found = tuple(scan_of(store, connection, row) for row in shown)
     more = len(rows) > rows_max
     last = shown[-1] if shown else None
     token = (
@@ -44,20 +45,20 @@ def listed(
         if more and last
         else ""
     )
-    return pages.Page(tuple(scan_of(store, row) for row in shown), token)
+    return pages.Page(found, token)
 
 
 def get(store: Store, actor: Actor, ocid: str) -> Scan:
     """One scan. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        return scan_of(store, readable(store, connection, actor, ocid, GET))
+        return scan_of(store, connection, readable(store, connection, actor, ocid, GET))
 
 
 def latest(connection: Connection, store: Store, image: str) -> Scan | None:
     """The latest scan of an image, whoever asks: for rooms that have decided already that it may be told."""
     published = revisions.published_revision(connection)
     row = scans.latest_of_images(connection, [image], published).get(image)
-    return None if row is None else scan_of(store, row)
+    return None if row is None else scan_of(store, connection, row)
 
 
 def statuses(store: Store, actor: Actor, images: Collection[str]) -> Mapping[str, ImageStatus]:
@@ -74,7 +75,7 @@ def statuses(store: Store, actor: Actor, images: Collection[str]) -> Mapping[str
             place = inventory or request
             if place is not None and (place.tenancy != actor.tenancy or place.compartment not in allowed):
                 continue
-            scan = None if row is None else scan_of(store, row)
+            scan = None if row is None else scan_of(store, connection, row)
             current = None if inventory is None or scan is None else inventory.readable_until(published)
             if request is not None:
                 missing = missing_statements(connection, request.tenancy, now=store.clock.now())
@@ -94,7 +95,7 @@ def repository_summaries(store: Store, actor: Actor, repositories: Collection[st
         allowed = _Allowed(store, connection, actor)
         found = scans.latest_of_repositories(connection, repositories, published)
         return {
-            repository: _summary(repository, [scan_of(store, row) for row in rows])
+            repository: _summary(store, connection, repository, rows)
             for repository, all_rows in found.items()
             if (
                 rows := [
@@ -122,8 +123,16 @@ def target_of(row: ScanRow, ocid: str) -> Target:
     return Target(compartment=row.inventory.compartment, resource=ocid)
 
 
-def scan_of(store: Store, row: ScanRow) -> Scan:
-    """The scan that a row says."""
+def scan_of(store: Store, connection: Connection, row: ScanRow) -> Scan:
+    """The scan that a row says, with all reasons why it is not whole."""
+    scan = _counted(store, row)
+    if row.state is not ScanState.PARTIAL or row.inventory.chain is None:
+        return scan
+    return replace(scan, reasons=(*scan.reasons, *doubts.reasons(connection, row.inventory.chain, row.rev)))
+
+
+def _counted(store: Store, row: ScanRow) -> Scan:
+    """The scan that a row says, with those reasons alone that came of reading the image."""
     return Scan(
         ocid=_ocid(store, row),
         tenancy=row.inventory.tenancy,
@@ -134,7 +143,7 @@ def scan_of(store: Store, row: ScanRow) -> Scan:
         revision=row.rev,
         cause=row.cause,
         state=row.state,
-        reason=row.inventory.reason,
+        reasons=tuple(each.rstrip(".") for each in row.inventory.reason.splitlines()),
         time_created=row.time_created,
         counts=Counts.of(row.vector),
         unrated_as=RiskLevel(store.unrated_as.upper()),
@@ -145,8 +154,9 @@ def _ocid(store: Store, row: ScanRow) -> str:
     return ocids.of_scan(store.site, row.inventory.image, row.inventory.mark, row.rev)
 
 
-def _summary(repository: str, found: Iterable[Scan]) -> RepositorySummary:
-    found = list(found)
+def _summary(store: Store, connection: Connection, repository: str, rows: Sequence[ScanRow]) -> RepositorySummary:
+    found = [_counted(store, row) for row in rows]
+    latest = max(rows, key=lambda row: (row.time_created, row.rev), default=None)
     levels = Counter(scan.risk_level for scan in found)
     without = levels.pop(None, 0)
     by_risk = {level: levels[level] for level in ORDER if level in levels}
@@ -156,7 +166,7 @@ def _summary(repository: str, found: Iterable[Scan]) -> RepositorySummary:
         by_risk=by_risk,
         without_level=without,
         worst=next(iter(by_risk), None),
-        latest=max(found, key=lambda scan: (scan.time_created, scan.revision), default=None),
+        latest=None if latest is None else scan_of(store, connection, latest),
     )
 
 

@@ -37,6 +37,7 @@ class ScanFilter:
 class Scan:
     """One dated summary of one image, as of a feed revision. Counts of a partial scan are "at least".
 
+    `reasons` say why it is not whole, each without a full stop: what was not read, and what is in doubt.
     `unrated_as` is the level that this installation gives problems nobody has rated.
     """
 
@@ -49,10 +50,15 @@ class Scan:
     revision: int
     cause: Cause
     state: ScanState
-    reason: str
+    reasons: tuple[str, ...]
     time_created: Instant
     counts: Counts
     unrated_as: RiskLevel = RiskLevel.MEDIUM
+
+    @property
+    def reason(self) -> str:
+        """The reasons as one text."""
+        return "; ".join(self.reasons)
 
     @property
     def risk_level(self) -> RiskLevel | None:

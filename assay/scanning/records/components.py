@@ -253,6 +253,16 @@ def path(connection: Connection, chain_id: int) -> tuple[ChainRow, ...]:
     return tuple(steps)
 
 
+def sets_of_chains(connection: Connection, ids: Collection[int]) -> dict[int, list[int]]:
+    """Chain → the sets on its path, bottom first."""
+    found: dict[int, list[int]] = {}
+    for piece in batches(ids):
+        query = select(chain_path.c.chain_id, chain_path.c.set_id).where(chain_path.c.chain_id.in_(piece))
+        for chain_id, set_id in connection.execute(query.order_by(chain_path.c.chain_id, chain_path.c.level)):
+            found.setdefault(chain_id, []).append(set_id)
+    return found
+
+
 def components_of(connection: Connection, chain_id: int) -> tuple[int, ...]:
     """All components of a chain; its sets are disjoint."""
     query = (

@@ -59,8 +59,35 @@ def take_back(connection: Connection, inventory_id: int, rev: int) -> bool:
     return done.rowcount == 1
 
 
-def add_rescans(connection: Connection, inventories: Collection[int], rev: int, now: Instant) -> None:
-    """Write a scan as of `rev`, caused by the feed, for each of these inventories that is looked at still."""
+def add_rescans(
+    connection: Connection,
+    inventories: Collection[int],
+    rev: int,
+    now: Instant,
+    *,
+    settled: Collection[int] = (),
+    in_doubt: Collection[int] = (),
+) -> None:
+    """Write a scan as of `rev`, caused by the feed, for each of these inventories that is looked at still.
+
+    `settled`, `in_doubt`: those of which any doubt begins or ends with `rev`, and which hold none, or some, as of it.
+    Of all others nothing has changed in that: they are as whole as their scan before.
+    """
+    earlier = scan.alias("earlier")
+    before = (
+        select(earlier.c.state)
+        .where(earlier.c.inventory_id == inventory.c.id, earlier.c.rev < rev)
+        .order_by(earlier.c.rev.desc())
+        .limit(1)
+        .correlate(inventory)
+        .scalar_subquery()
+    )
+    state = case(
+        (inventory.c.state != STATES.index(ScanState.COMPLETE), inventory.c.state),
+        (inventory.c.id.in_(in_doubt), STATES.index(ScanState.PARTIAL)),
+        (inventory.c.id.in_(settled), inventory.c.state),
+        else_=before,
+    )
     live = [
         inventory.c.id.in_(inventories),
         inventory.c.until_rev == OPEN,
@@ -72,7 +99,7 @@ def add_rescans(connection: Connection, inventories: Collection[int], rev: int, 
         counted.c.inventory_id,
         literal(rev),
         literal(CAUSES.index(Cause.FEED)),
-        inventory.c.state,
+        state,
         literal(now),
         *numbers,
     ).select_from(counted.join(inventory, inventory.c.id == counted.c.inventory_id))
@@ -159,14 +186,10 @@ def latest_of_repositories(
     return found
 
 
-def latest_of_live(
-    connection: Connection, after_inventory: int, limit: int, published: int
-) -> list[tuple[int, Vector]]:
-    """(inventory, counts of the latest scan) of the images that are looked at, in the order of inventories."""
-    numbers = [scan.c[name] for name in totals.COLUMNS]
+def latest_of_live(connection: Connection, after_inventory: int, limit: int, published: int) -> list[ScanRow]:
+    """The latest scans of the images that are looked at, in the order of inventories."""
     query = (
-        select(inventory.c.id, *numbers)
-        .join(scan, scan.c.inventory_id == inventory.c.id)
+        _readable(published)
         .where(
             inventory.c.id > after_inventory,
             inventory.c.until_rev == OPEN,
@@ -177,7 +200,7 @@ def latest_of_live(
         .order_by(inventory.c.id)
         .limit(limit)
     )
-    return [(identity, (c5, c4, c3, c2, c1)) for identity, c5, c4, c3, c2, c1 in connection.execute(query)]
+    return [_scan_of(row) for row in connection.execute(query)]
 
 
 def times(connection: Connection, inventory_id: int) -> dict[int, Instant]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from assay.advisories import revisions
 from assay.events import ImageScanned
+from assay.scanning.doubts import chains_in_doubt
 from assay.scanning.model import Cause
 from assay.scanning.records import components, inventories, matches, scans
 from assay.scanning.rescan.pace import Pace
@@ -26,14 +27,21 @@ def summarize(store: Store, rev: int, pace: Pace) -> int:
     There is no cursor: a scan that stands already is neither written nor told again.
     """
     with store.database.read() as connection:
-        waiting = inventories.changed(connection, changed_sets(connection, rev))
+        sets, in_question = changed_sets(connection, rev)
+        waiting = inventories.changed(connection, sets)
+        asked = {identity for _, identity in inventories.changed(connection, in_question)}
     written = start = 0
     while start < len(waiting):
         batch = _batch(waiting, start, pace.rows)
         with store.database.read() as connection:
             standing = {image for _, _, image in scans.images_scanned(connection, batch, rev)}
+            chains = inventories.chains_of(connection, asked.intersection(batch))
+            in_doubt = chains_in_doubt(connection, set(chains.values()), rev)
+        doubtful = {identity for identity, chain in chains.items() if chain in in_doubt}
         with pace.batch(rev, PHASE) as connection:
-            scans.add_rescans(connection, batch, rev, store.clock.now())
+            now = store.clock.now()
+            settled = chains.keys() - doubtful
+            scans.add_rescans(connection, batch, rev, now, settled=settled, in_doubt=doubtful)
             made = [row for row in scans.images_scanned(connection, batch, rev) if row[2] not in standing]
             announce(store, connection, rev, made)
         written += len(made)
@@ -56,14 +64,17 @@ def _batch(waiting: Sequence[tuple[str, int]], start: int, rows: int) -> list[in
     return batch
 
 
-def changed_sets(connection: Connection, rev: int) -> set[int]:
-    """The sets that hold a component of which a match begins or ends with the revision."""
+def changed_sets(connection: Connection, rev: int) -> tuple[set[int], set[int]]:
+    """The sets that hold a component of which a match or a doubt begins or ends with the revision; and, of a doubt."""
     changed: set[int] = set()
+    doubted: set[int] = set()
     after = 0
     while ids := revisions.touched_vulnerabilities(connection, rev, after, VULNERABILITIES_AT_ONCE):
-        changed |= matches.changed_components(connection, ids, rev)
+        found = matches.changed_components(connection, ids, rev)
+        changed.update(found)
+        doubted.update(component for component, is_doubt in found.items() if is_doubt)
         after = ids[-1]
-    return components.sets_with_any(connection, sorted(changed))
+    return components.sets_with_any(connection, sorted(changed)), components.sets_with_any(connection, sorted(doubted))
 
 
 def announce(store: Store, connection: Connection, rev: int, made: list[tuple[str, str, str]]) -> None:
