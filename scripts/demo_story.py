@@ -250,7 +250,7 @@ class Story:
         self.told.step("Disable the key, and enable it again")
         image = self.hands.image(REPOSITORY, "1.0")
         self.hands.assay("key", "disable", "release")
-        self._denied(image, "DISABLED")
+        self._denied(image, "disabled")
         self.hands.assay("key", "enable", "release")
         must(self._cluster.ask("mutate", image)["allowed"], "still denied after the key was enabled again")
         self.told.came("enabled again, and admitted again at once")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from assay.admission.keystates import KeyOutOfUse
 from assay.admission.policy import ImagePolicy
 from assay.errors import AssayError
 from assay.oci import Digest, Reference
@@ -25,6 +26,7 @@ class Because(StrEnum):
     NOT_SIGNED = "not-signed"
     OTHER_KEY = "other-key"
     KEY_DISTRUSTED = "key-distrusted"
+    OTHER_IMAGE = "other-image"
     NOT_VERIFIED = "not-verified"
     NOT_CHECKED = "not-checked"
 
@@ -33,8 +35,9 @@ class Because(StrEnum):
 class SignatureFound:
     """A signature on `digest` as the signing room found it; `key` is the OCID of the master encryption key.
 
-    `detail` says why it is not verified, `key_is_distrusted` that the reason is the state of its key. A `key` that is
-    empty stands for a manifest that nothing can vouch for: `detail` says why.
+    `detail` says why it is not verified; `out_of_use` stands where the reason is the state of its key, and
+    `is_of_other_image` where it was made for another image. A `key` that is empty stands for a manifest that nothing
+    can vouch for: `detail` says why.
     """
 
     digest: Digest
@@ -42,7 +45,8 @@ class SignatureFound:
     key_name: str
     verified: bool
     detail: str = ""
-    key_is_distrusted: bool = False
+    is_of_other_image: bool = False
+    out_of_use: KeyOutOfUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +156,16 @@ def _denial(
     sign = f"{trustee.signer} can sign it"
     if spoilt := next((each for each in signatures if not each.key), None):
         return Because.NOT_VERIFIED, spoilt.detail, "Whoever administers the repository can push it again"
-    if distrusted := next((each for each in ours if each.key_is_distrusted), None):
-        return Because.KEY_DISTRUSTED, f"signed, but {distrusted.detail}", sign
+    if state := next((each.out_of_use for each in ours if each.out_of_use), None):
+        spent = {each.key for each in ours if each.out_of_use and each.out_of_use.is_whole_key}
+        others = [name for key, name in zip(policy.keys, trustee.key_names, strict=False) if key.text not in spent]
+        return Because.KEY_DISTRUSTED, f"signed by {state}", state.fix(trustee.name, trustee.kind, others)
+    if any(each.is_of_other_image for each in ours):
+        return Because.OTHER_IMAGE, "its signature belongs to another image", sign
     if ours:
         return Because.NOT_VERIFIED, f"signed, but {ours[0].detail}", sign
-    if others := sorted({each.key_name for each in signatures}):
-        reason = f"signed only by {', '.join(others)}, which {trustee.name} does not trust"
+    if strangers := sorted({each.key_name for each in signatures}):
+        reason = f"signed only by {', '.join(strangers)}, which {trustee.name} does not trust"
         return Because.OTHER_KEY, reason, sign
     return Because.NOT_SIGNED, "not signed", sign
 

@@ -61,7 +61,7 @@ def test_the_demo_plays_its_whole_story_and_leaves_no_server_behind(tmp_path: Pa
         "not signed",
         "registry docker.io is not on the list",
         "signed only by test, which production does not trust",
-        "the key 'release' is DISABLED",
+        "signed by release, disabled",
     ):
         assert text in ended.stdout
     assert runs_below(folder) == []
