@@ -237,7 +237,7 @@ def test_a_real_api_server_admits_pins_and_denies(
         assert kept.stdout == at.name()
 
         keys.disable_key(at.store, at.desk.actor, at.key.ocid)
-        assert "is DISABLED" in kube.apply(pod("late", at.name())).stderr
+        assert "signed by release-signing, disabled" in kube.apply(pod("late", at.name())).stderr
         labelled = kube.run("label", "pod", "web", "a=b")
         assert labelled.returncode == 0, labelled.stderr
         assert "would be denied now" in labelled.stderr

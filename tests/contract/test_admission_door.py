@@ -96,7 +96,7 @@ def test_a_caller_without_a_credential_or_with_a_wrong_one_is_turned_away(
             response = post(client, path(cluster), encoded(pod_review("a")))
             assert response.status_code == 401
             assert response.headers["www-authenticate"].startswith("Bearer")
-            assert response.json()["code"] == "NotAuthenticated"
+            assert (response.json()["kind"], response.json()["reason"]) == ("Status", "Unauthorized")
 
 
 def test_case_51_the_credential_of_another_cluster_is_refused_on_this_ones_path(
