@@ -1,9 +1,11 @@
 """Runs the servers of one process, and says where they listen."""
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from logging import getLogger
 
-from assay.app import App, open_app
+from assay.app import App, only_server, open_app
 from assay.cli.logs import set_up_logs
 from assay.cli.one_time import FIRST_SECRET_FILE, hand_over
 from assay.console import routes as console_routes
@@ -16,21 +18,35 @@ log = getLogger("assay")
 
 
 def run(settings: Settings) -> None:
-    """Serve until interrupted. Errors: as of `open_app`; Refused when a port is taken."""
+    """Serve until interrupted. Errors: as of `open_app`; Refused when a port is taken, or the data folder in use.
+
+    Ports and folder are taken before anything is made: a start that fails for want of them leaves nothing behind.
+    """
     set_up_logs(settings.log_format)
-    app = open_app(settings)
-    app.start()
-    try:
-        servers = [server.main_server(app, [*api_routes(app), *console_routes(app)])]
-        try:
-            servers.append(server.admission_server(app))
-        except AssayError as fault:
-            # Without admission clusters fail closed; everything else can go on while somebody mends it.
-            log.warning("ADMISSION DOES NOT RUN, so clusters deny: %s", fault)
+    with (
+        server.listening(settings.host, settings.port) as main,
+        server.listening(settings.admission_host, settings.admission_port) as admission,
+        only_server(settings),
+    ):
+        app = open_app(settings)
         announce(app)
-        asyncio.run(server.serve(servers))
-    finally:
-        app.stop()
+        app.start()
+        try:
+            _serve(app, main, admission)
+        finally:
+            app.stop()
+
+
+def _serve(app: App, main: Sequence[socket.socket], admission: Sequence[socket.socket]) -> None:
+    servers = {server.main_server(app, [*api_routes(app), *console_routes(app)]): main}
+    try:
+        servers[server.admission_server(app)] = admission
+    except AssayError as fault:
+        # Without admission clusters fail closed; everything else can go on while somebody mends it.
+        log.warning("ADMISSION DOES NOT RUN, so clusters deny: %s", fault)
+        for listener in admission:
+            listener.close()
+    asyncio.run(server.serve(servers))
 
 
 def announce(app: App) -> None:

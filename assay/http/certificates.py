@@ -22,6 +22,8 @@ CLIENT_CERTIFICATE = "assay.client_certificate"
 #: API servers send their headers at once.
 HEADERS_SECONDS = 5.0
 HEADERS_BYTES_MAX = 64 * 1024
+#: In which an idle client may answer the end of TLS when the server stops.
+LEAVE_SECONDS = 1.0
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -95,6 +97,12 @@ class AdmissionProtocol(HttpToolsProtocol):
         """The headers are here; what comes now is the door's to bound."""
         self._headers_came()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """The server stops. An idle client need not take its leave: TLS would have us wait for its answer."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(LEAVE_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
