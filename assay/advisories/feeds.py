@@ -117,8 +117,12 @@ def state(connection: Connection, now: Instant) -> tuple[FeedState, ...]:
     )
 
 
-def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
-    """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND)."""
+def ask_refresh(store: Store, actor: Actor, feed: str, *, accept_removals: bool = False) -> FeedState:
+    """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND).
+
+    `accept_removals`: read it as one that was never read before, so that what its lists lack is removed, however much
+    that is. It holds until a run has succeeded.
+    """
 
     def locate(connection: Connection) -> Target:
         row = records.row(connection, feed)
@@ -128,6 +132,8 @@ def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
 
     def change(act: Act) -> FeedState:
         row = records.row(act.connection, feed)
+        if row is not None and accept_removals:
+            records.note_run(act.connection, row.id, taken_source="")
         if row is not None and row.next_run > act.now:
             records.note_run(act.connection, row.id, next_run=act.now)
         return next(each for each in state(act.connection, act.now) if each.config.name == feed)
@@ -142,13 +148,12 @@ def refused_records(connection: Connection, feed: str) -> tuple[RefusedRecord, .
     return tuple(RefusedRecord(each.name, each.reason) for each in listed)
 
 
-def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = False) -> ChangeSet:
+def fetch_changes(store: Store, feed: FeedConfig) -> ChangeSet:
     """Read the feed and say what it changed since the state that is stored (prepared or published).
 
     The outcome is False when there is nothing to apply: then the run is complete. Else `revisions.apply_changes`
     completes it; so it does when nothing has changed but an earlier run was killed while it applied its changes. A run
-    that fails is noted as the feed's last error and changes nothing else. `accept_removals` takes it as right that most
-    of a list has vanished.
+    that fails is noted as the feed's last error and changes nothing else.
     Errors: Refused for a feed that is not configured; Unavailable with advice.
     """
     with store.database.read() as connection:
@@ -164,7 +169,7 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
     _note(store, row, last_run=started, next_run=started + feed.refresh_seconds * SECOND)
     try:
         with ExitStack() as on_error:
-            changes = _collected(feed, row, known, refusals, accept_removals=accept_removals)
+            changes = _collected(feed, row, known, refusals)
             on_error.callback(changes.close)
             effective = _changes_anything(store, row.id, changes)
             if not effective:
@@ -196,8 +201,6 @@ def _collected(
     row: Row[Any],
     stored: Mapping[str, Listed],
     refusals: Collection[records.Refusal],
-    *,
-    accept_removals: bool,
 ) -> ChangeSet:
     known = {**stored, **{each.name: each.listed for each in refusals}}
     again = {each.name for each in refusals if each.again}
@@ -207,7 +210,7 @@ def _collected(
         collector = Collector(files, row.etags if same_source else {})
         try:
             lists = collector.lists(feed.ecosystems)
-            if same_source and not accept_removals:
+            if same_source:
                 sync.check_removals(known, lists, collector.unended)
             todo = sync.plan(known, lists, again)
             collector.collect(todo, again)

@@ -166,8 +166,9 @@ def _misunderstood(
     for format_name in sorted(found - {system.database}):
         if not system.reason:
             yield f"it isn't known of which release the packages in its {format_name} database are"
+    # An image without a single file is another matter: all of it is known, and nothing is in it.
     if not (system.name or occurrences) and any(part.written for part in parts):
-        yield "nothing was found in it that Assay knows: no operating system and no package"
+        yield "no package information was found in it: no distribution that is known, and no package"
 
 
 def _missing_database(parts: Sequence[LayerPart], view: MergedView, format_name: str) -> str:

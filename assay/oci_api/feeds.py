@@ -53,7 +53,8 @@ def _list_feeds(call: Call) -> Reply:
 
 
 def _refresh(call: Call) -> Reply:
-    return Reply(feed_reply(feeds.ask_refresh(call.app.store, call.actor, call.path["feed"])))
+    accepted = call.field("acceptRemovals", bool, default=False)
+    return Reply(feed_reply(feeds.ask_refresh(call.app.store, call.actor, call.path["feed"], accept_removals=accepted)))
 
 
 def _list_jobs(call: Call) -> Reply:

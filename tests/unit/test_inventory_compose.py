@@ -336,7 +336,7 @@ def test_a_database_that_is_not_read_is_said() -> None:
 
 
 def test_an_image_in_which_nothing_is_known_is_never_called_complete() -> None:
-    assert "nothing was found in it that Assay knows" in reasons(layer(file("app", b"\x7fELF")))
+    assert "no package information was found in it" in reasons(layer(file("app", b"\x7fELF")))
     assert reasons() == ""
     assert reasons(layer()) == ""
 
