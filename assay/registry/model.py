@@ -200,6 +200,14 @@ class Pulls:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as a repository holds it."""
+
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredManifest:
     """A manifest or index as a repository holds it."""
 
