@@ -307,7 +307,7 @@ def test_verification_ends_with_1_when_no_signature_holds(cli: Cli) -> None:
 
 
 def test_a_signature_is_listed_and_deleted(cli: Cli) -> None:
-    cli.json("sign", "shop/cart:2.0", "--key", "release")
+    assert cli.json("sign", "shop/cart:2.0", "--key", "release")["warnings"] == []
     (found,) = cli.json("signature", "list", "shop/cart:2.0")
     assert found["keyName"] == "release"
     cli.json("signature", "delete", found["id"])
@@ -459,6 +459,9 @@ def test_a_scanner_is_removed_and_its_results_stay(cli: Cli) -> None:
     cli.json("scanner", "remove", "shop/cart")
     assert "has no image scanner" in cli.table("scanner", "status", "shop/cart")
     assert len(cli.json("scan", "list", "shop/cart:1.0")) == 2
+    ended = cli.run("sign", "shop/cart:1.0", "--key", "release")
+    assert ended.returncode == 0, ended.stderr
+    assert "WARNING: The scan of this image is as of feed revision" in ended.stderr
 
 
 def test_a_lost_password_is_reset_by_the_operator_into_a_private_file(cli: Cli) -> None:
