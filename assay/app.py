@@ -63,6 +63,8 @@ class App:
     dispatcher: Dispatcher
     schedule: Schedule
     first_start: FirstStart | None
+    #: Why nobody is answered at the admission port; empty when it is open. Without answers clusters deny everything.
+    admission_closed_because: str = ""
 
     def start(self) -> None:
         """Begin to deliver facts, run jobs and do upkeep."""
@@ -107,6 +109,7 @@ class App:
         return (
             database,
             Condition("vault", well=not self.root.sealed_because, says=self.root.sealed_because),
+            Condition("admission", well=not self.admission_closed_because, says=self.admission_closed_because),
             Condition("feeds", well=not amiss, says=amiss),
         )
 

@@ -1,18 +1,25 @@
 """Runs the servers of one process, and says where they listen."""
 
 import asyncio
-import socket
-from collections.abc import Sequence
+from dataclasses import replace
 from logging import getLogger
+
+import uvicorn
 
 from assay.app import App, only_server, open_app
 from assay.cli.logs import set_up_logs
 from assay.cli.one_time import FIRST_SECRET_FILE, hand_over
 from assay.console import routes as console_routes
-from assay.errors import AssayError
+from assay.errors import AssayError, Reason
 from assay.http import server
 from assay.oci_api import routes as api_routes
 from assay.settings import Settings
+
+#: The key of our certificate authority is sealed as well, so no certificate can be issued.
+_WITHOUT_ROOT_KEY = (
+    "Until then the admission port can only be opened with a server certificate of your own: "
+    "set admission_certificate_file and admission_key_file."
+)
 
 log = getLogger("assay")
 
@@ -28,32 +35,38 @@ def run(settings: Settings) -> None:
         server.listening(settings.admission_host, settings.admission_port) as admission,
         only_server(settings),
     ):
-        app = open_app(settings)
+        app, door = _with_admission(open_app(settings))
+        if door is None:
+            for listener in admission:
+                listener.close()
         announce(app)
         app.start()
         try:
-            _serve(app, main, admission)
+            servers = {server.main_server(app, [*api_routes(app), *console_routes(app)]): main}
+            asyncio.run(server.serve(servers if door is None else {**servers, door: admission}))
         finally:
             app.stop()
 
 
-def _serve(app: App, main: Sequence[socket.socket], admission: Sequence[socket.socket]) -> None:
-    servers = {server.main_server(app, [*api_routes(app), *console_routes(app)]): main}
+def _with_admission(app: App) -> tuple[App, uvicorn.Server | None]:
+    """The admission server. Without one the app knows why: clusters fail closed, and everything else can go on."""
     try:
-        servers[server.admission_server(app)] = admission
+        return app, server.admission_server(app)
     except AssayError as fault:
-        # Without admission clusters fail closed; everything else can go on while somebody mends it.
-        log.warning("ADMISSION DOES NOT RUN, so clusters deny: %s", fault)
-        for listener in admission:
-            listener.close()
-    asyncio.run(server.serve(servers))
+        because = f"closed, so clusters deny everything. {fault}"
+        if fault.reason is Reason.SEALED:
+            because += f" {_WITHOUT_ROOT_KEY}"
+        return replace(app, admission_closed_because=because), None
 
 
 def announce(app: App) -> None:
     """Say where Assay listens, warn of a fresh root key, and show the first administrator's password once."""
     settings = app.settings
     log.info("registry, console and API: %s", settings.url)
-    log.info("admission: https://%s:%d", settings.admission_host, settings.admission_port)
+    if app.admission_closed_because:
+        log.error("THE ADMISSION PORT STAYS %s", app.admission_closed_because)
+    else:
+        log.info("admission: https://%s:%d", settings.admission_host, settings.admission_port)
     log.info("data: %s", settings.data_folder)
     if app.root.made is not None:
         log.warning(
