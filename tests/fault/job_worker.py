@@ -1,4 +1,4 @@
-"""A worker process for the tests of the jobs port: job_worker.py DATABASE ENGINE EXECUTOR LOG [KEY SECONDS [OUTCOME]]."""
+"""A worker process for tests of the jobs port: job_worker.py DATABASE ENGINE EXECUTOR LOG [KEY SECONDS [OUTCOME]]."""
 
 import sys
 import time
