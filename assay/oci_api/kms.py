@@ -224,6 +224,31 @@ def _get_key_version(call: Call) -> Reply:
     return Reply(version_reply(version), etag=version.etag)
 
 
+def _schedule_key_version_deletion(call: Call) -> Reply:
+    version = deletion.schedule_key_version_deletion(
+        call.app.store,
+        call.actor,
+        call.path["key"],
+        call.path["version"],
+        time_of_deletion=instant_of(call, "timeOfDeletion"),
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(version_reply(version), etag=version.etag)
+
+
+def _cancel_key_version_deletion(call: Call) -> Reply:
+    version = deletion.cancel_key_version_deletion(
+        call.app.store,
+        call.actor,
+        call.path["key"],
+        call.path["version"],
+        if_match=call.if_match,
+        retry_token=call.retry_token,
+    )
+    return Reply(version_reply(version), etag=version.etag)
+
+
 def _bytes(call: Call, name: str) -> bytes:
     try:
         return base64.b64decode(call.field(name, str), validate=True)
@@ -283,6 +308,18 @@ _ON_KEYS = (
     ("POST", "/{key}/keyVersions", "CreateKeyVersion", _create_key_version),
     ("GET", "/{key}/keyVersions", "ListKeyVersions", _list_key_versions),
     ("GET", "/{key}/keyVersions/{version}", "GetKeyVersion", _get_key_version),
+    (
+        "POST",
+        "/{key}/keyVersions/{version}/actions/scheduleDeletion",
+        "ScheduleKeyVersionDeletion",
+        _schedule_key_version_deletion,
+    ),
+    (
+        "POST",
+        "/{key}/keyVersions/{version}/actions/cancelDeletion",
+        "CancelKeyVersionDeletion",
+        _cancel_key_version_deletion,
+    ),
 )
 _CRYPTO = (("POST", "/20180608/sign", "Sign", _sign), ("POST", "/20180608/verify", "Verify", _verify))
 

@@ -323,6 +323,12 @@ def test_a_key_goes_through_its_life(cli: Cli) -> None:
     assert cli.table("key", "export-public", "other").startswith("-----BEGIN PUBLIC KEY-----\n")
     old = cli.json("key", "export-public", "other", "--version", before["currentKeyVersion"])["publicKey"]
     assert old != cli.json("key", "export-public", "other")["publicKey"]
+    of = ("other", "--version", before["currentKeyVersion"])
+    assert cli.json("key", "schedule-deletion", *of)["lifecycleState"] == "PENDING_DELETION"
+    states = {each["id"]: (each["isCurrent"], each["lifecycleState"]) for each in cli.json("key", "versions", "other")}
+    assert states == {version["id"]: (True, "ENABLED"), before["currentKeyVersion"]: (False, "PENDING_DELETION")}
+    assert cli.json("key", "cancel-deletion", *of)["lifecycleState"] == "ENABLED"
+    assert "current version" in cli.refused("key", "schedule-deletion", "other", "--version", version["id"])
     assert cli.json("key", "schedule-deletion", "other")["lifecycleState"] == "PENDING_DELETION"
     assert cli.json("key", "cancel-deletion", "other")["lifecycleState"] in ("ENABLED", "DISABLED")
     assert {each["displayName"] for each in cli.json("key", "list", "--vault", "shop")} == {"release", "other"}
