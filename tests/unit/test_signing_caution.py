@@ -3,8 +3,8 @@
 import pytest
 
 from assay.clock import Instant
-from assay.scanning.model import Cause, ImageStatus, Scan, Standing
 from assay.scanning.counting import Counts
+from assay.scanning.model import Cause, ImageStatus, Scan, Standing
 from assay.scanning.risk import ScanState
 from assay.signing.caution import caution
 
