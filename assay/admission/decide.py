@@ -14,6 +14,7 @@ from assay.errors import AssayError
 from assay.oci import Digest, Reference
 
 DIGEST_SHOWN = 12
+HOSTS_SHOWN = 3
 
 
 class Because(StrEnum):
@@ -186,12 +187,16 @@ def without_keys(trustee: Trustee, shown: str) -> ImageDecision:
     )
 
 
-def foreign(host: str, shown: str) -> ImageDecision:
-    """The denial of another registry's image; the empty host is what clients complete to docker.io."""
+def foreign(host: str, shown: str, own: Sequence[str]) -> ImageDecision:
+    """The denial of another registry's image; the empty host is what clients complete to docker.io.
+
+    `own` are the names of this registry, which are the list.
+    """
+    more = f" and {len(own) - HOSTS_SHOWN} more" if len(own) > HOSTS_SHOWN else ""
     return ImageDecision(
         shown,
         Because.FOREIGN,
-        f"registry {host or 'docker.io'} is not on the list",
+        f"registry {host or 'docker.io'} is not on the list ({', '.join(own[:HOSTS_SHOWN])}{more})",
         "You can push a copy to this registry and have it signed",
     )
 

@@ -14,7 +14,7 @@ from admission_loopback import HOST, pod_review
 from admission_pieces import ALIAS, REPOSITORY, Checkpoint, patch_of, pod, update_of
 from registry_pieces import index_of
 from signing_pieces import ROOT
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from assay.admission import clusters
 from assay.admission.model import ClusterChange
@@ -359,7 +359,16 @@ def test_case_46_a_hundred_denials_are_one_message_and_all_are_kept(at: Checkpoi
 
 def test_case_47_a_dry_run_is_decided_alike_and_leaves_nothing(at: Checkpoint) -> None:
     at.push()
-    dry, wet = at.ask(at.name(), dryRun=True), at.ask(at.name())
+
+    def rows() -> dict[str, int]:
+        with at.store.database.read() as connection:
+            counts = {table.name: select(func.count()).select_from(table) for table in metadata.sorted_tables}
+            return {name: connection.execute(count).scalar_one() for name, count in counts.items()}
+
+    before = rows()
+    dry = at.ask(at.name(), dryRun=True)
+    assert rows() == before
+    wet = at.ask(at.name())
     assert not dry.allowed
     assert wet.message == f"{dry.message}: https://assay.example/d/{at.decisions()[0].number}"
     assert len(at.decisions()) == 1

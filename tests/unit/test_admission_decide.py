@@ -187,8 +187,9 @@ def test_a_pinned_reference_keeps_host_and_tag() -> None:
 
 
 def test_the_other_denials_say_why_in_words() -> None:
-    assert foreign("", "nginx").reason == "registry docker.io is not on the list"
-    assert foreign("quay.io", "x").reason == "registry quay.io is not on the list"
+    assert foreign("", "nginx", ["r.example"]).reason == "registry docker.io is not on the list (r.example)"
+    several = foreign("quay.io", "x", ["a.example", "b.example", "c.example", "d.example", "e.example"])
+    assert several.reason == "registry quay.io is not on the list (a.example, b.example, c.example and 2 more)"
     assert not_checked("The database was busy.", "x").reason == "could not be checked: The database was busy"
     missing = unknown_image(PROD, "x")
     assert missing.reason == "there is no such image that prod-eu may read"
