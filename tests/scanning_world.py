@@ -194,7 +194,9 @@ class World:
         return tuple(found.count(severity) for severity in SEVERITIES)  # type: ignore[return-value]
 
     def is_in_doubt(self, image: str) -> bool:
-        """Whether of some component all that some vulnerability says is vague."""
+        """Whether of some component all that some vulnerability says is vague, or nobody says anything of any."""
+        if self.images[image] and not any(each.packages and not each.withdrawn for each in self.claims.values()):
+            return True
         for alias_class in self.classes():
             members = [self.claims[name] for name in alias_class]
             for component in self.images[image]:

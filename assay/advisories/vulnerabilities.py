@@ -81,6 +81,17 @@ def vulnerabilities_affecting(
     return {package: tuple(ids) for package, ids in found.items()}
 
 
+def uncovered(connection: Connection, ecosystems: Collection[str], as_of: int) -> frozenset[str]:
+    """Those of these ecosystems of whose packages no advisory says anything: that none is affected tells nothing."""
+    return frozenset(each for each in ecosystems if not reading.is_spoken_of(connection, each, as_of))
+
+
+def coverage_changes(connection: Connection, rev: int) -> frozenset[str]:
+    """The ecosystems of which `rev` brings the first advisory, or takes the last."""
+    known = list(reading.ecosystems_after(connection, ""))
+    return uncovered(connection, known, rev - 1) ^ uncovered(connection, known, rev)
+
+
 def vulnerability_id(connection: Connection, name: str) -> int | None:
     """The id of a vulnerability by its name; None when there is none."""
     return reading.id_of(connection, name)

@@ -3,7 +3,7 @@
 `catalog` holds the verbs `part_of` and `compose_image`; `LayerReaders` follows uploads and reads stored layers.
 """
 
-from assay.inventory.component import Component, Evidence, Occurrence
+from assay.inventory.component import Component, Evidence, Occurrence, is_of_unknown_release
 from assay.inventory.compose import Composition, compose
 from assay.inventory.limits import ReaderLimits, ReadLimits
 from assay.inventory.part import LayerPart
@@ -20,4 +20,5 @@ __all__ = [
     "ReaderLimits",
     "catalog",
     "compose",
+    "is_of_unknown_release",
 ]

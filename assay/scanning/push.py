@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from assay.advisories import revisions
+from assay.advisories import revisions, vulnerabilities
 from assay.errors import Unavailable
 from assay.events import ImageScanned
 from assay.inventory import Component
@@ -91,7 +91,8 @@ def drafted(connection: Connection, found: Catalogue) -> Draft:
     for vulnerability, decided in decisions.items():
         for identity, decision in decided.items():
             ratings.setdefault(identity, {})[vulnerability] = decision.number
-    in_doubt = any(DOUBT in each.values() for each in ratings.values())
+    uncovered = vulnerabilities.uncovered(connection, {each.ecosystem for each in everything.values()}, rev)
+    in_doubt = bool(uncovered) or any(DOUBT in each.values() for each in ratings.values())
     return Draft(rev, levels, unknown, decisions, own_totals(highest(level, ratings) for level in levels), in_doubt)
 
 

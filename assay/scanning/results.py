@@ -128,7 +128,10 @@ def scan_of(store: Store, connection: Connection, row: ScanRow) -> Scan:
     scan = _counted(store, row)
     if row.state is not ScanState.PARTIAL or row.inventory.chain is None:
         return scan
-    return replace(scan, reasons=(*scan.reasons, *doubts.reasons(connection, row.inventory.chain, row.rev)))
+    # Of the latest scan, what held when it was made may have been purged since.
+    published = revisions.published_revision(connection)
+    until = scans.current_until(connection, row, published)
+    return replace(scan, reasons=(*scan.reasons, *doubts.reasons(connection, row.inventory.chain, until)))
 
 
 def _counted(store: Store, row: ScanRow) -> Scan:

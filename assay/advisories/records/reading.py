@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from assay.advisories.records import content, intervals
 from assay.advisories.records.content import Texts
@@ -71,6 +71,23 @@ def affecting(connection: Connection, ecosystem: str, packages: Collection[str],
             .order_by(affected.c.package, member.c.vulnerability_id)
         )
         yield from ((row.package, row.vulnerability_id) for row in connection.execute(query))
+
+
+def ecosystems_after(connection: Connection, after: str) -> Iterator[str]:
+    """All ecosystems behind `after` of whose packages anything is or was said, one step into the index for each."""
+    while True:
+        query = select(func.min(affected.c.ecosystem)).where(affected.c.ecosystem > after)
+        found: str | None = connection.execute(query).scalar_one()
+        if found is None:
+            return
+        yield found
+        after = found
+
+
+def is_spoken_of(connection: Connection, ecosystem: str, rev: int) -> bool:
+    """Whether anything is said of any package of an ecosystem."""
+    query = select(affected.c.advisory_id).where(affected.c.ecosystem == ecosystem, as_of(affected, rev)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def names(connection: Connection, ids: Collection[int]) -> dict[int, str]:

@@ -209,6 +209,15 @@ def times(connection: Connection, inventory_id: int) -> dict[int, Instant]:
     return {rev: Instant(time) for rev, time in connection.execute(query)}
 
 
+def current_until(connection: Connection, row: ScanRow, published: int) -> int:
+    """The newest revision as of which a scan is known to be right: that up to which its inventory is read, if it is
+    the latest; else its own, as between it and the next one nobody may have looked.
+    """
+    until = row.inventory.readable_until(published)
+    later = select(scan.c.rev).where(scan.c.inventory_id == row.inventory.id, scan.c.rev > row.rev, scan.c.rev <= until)
+    return row.rev if connection.execute(later.limit(1)).first() else max(row.rev, until)
+
+
 def horizon(connection: Connection, before: Instant, published: int) -> int:
     """The newest published revision of which a scan was made before `before`; 0 if there is none."""
     query = select(func.max(scan.c.rev)).where(scan.c.time_created < before, scan.c.rev <= published)

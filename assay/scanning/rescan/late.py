@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from assay.advisories import vulnerabilities
 from assay.scanning.counting import Vector, highest, own_totals, ratings_by_component, summed
 from assay.scanning.decide import DOUBT, Decision
 from assay.scanning.evaluation import decisions_for, difference
@@ -23,7 +24,7 @@ from assay.storage import Store
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What makes an inventory right as of a revision. `counts` is None when no finding changed.
+    """What makes an inventory right as of a revision. `counts` is None when no finding and no doubt changed.
 
     `in_doubt`: whether anything of it is in doubt as of that revision.
     """
@@ -47,7 +48,8 @@ def correction(connection: Connection, inventory_id: int, rev: int, touched: Col
     bodies = components.set_bodies(connection, [step.set for step in path])
     everything = [component for step in path for component in bodies[step.set]]
     standing = matches.of_components(connection, everything, rev)
-    decided = decisions_for(connection, components.subjects(connection, everything), rev, among=touched)
+    subjects = components.subjects(connection, everything)
+    decided = decisions_for(connection, subjects, rev, among=touched)
     changes = _changes([row for row in standing if row.vulnerability in touched], decided, rev)
     present = _applied(standing, changes)
     ratings = ratings_by_component((row.component, row.vulnerability, row.severity) for row in present)
@@ -55,8 +57,11 @@ def correction(connection: Connection, inventory_id: int, rev: int, touched: Col
     stored = totals.as_of(connection, [step.id for step in path], rev)
     wrong = {step.id: vector for step, vector in zip(path, wanted, strict=True) if stored.get(step.id) != vector}
     before = {_finding(row) for row in matches.of_components(connection, everything, rev - 1)}
-    is_changed = before != {_finding(row) for row in present}
-    in_doubt = any(row.severity == DOUBT for row in present)
+    ecosystems = {each.ecosystem for each in subjects.values()}
+    uncovered = vulnerabilities.uncovered(connection, ecosystems, rev)
+    was_covered_so = uncovered == vulnerabilities.uncovered(connection, ecosystems, rev - 1)
+    is_changed = before != {_finding(row) for row in present} or not was_covered_so
+    in_doubt = bool(uncovered) or any(row.severity == DOUBT for row in present)
     return Correction(found, changes, wrong, summed(wanted) if is_changed else None, in_doubt)
 
 

@@ -5,7 +5,7 @@ from itertools import groupby, islice
 
 from sqlalchemy import Connection
 
-from assay.advisories import revisions
+from assay.advisories import revisions, vulnerabilities
 from assay.events import ImageScanned
 from assay.scanning.doubts import chains_in_doubt
 from assay.scanning.model import Cause
@@ -67,9 +67,12 @@ def _batch(waiting: Sequence[tuple[str, int]], start: int, rows: int) -> list[in
 
 
 def changed_sets(connection: Connection, rev: int) -> tuple[set[int], set[int]]:
-    """The sets that hold a component of which a match or a doubt begins or ends with the revision; and, of a doubt."""
-    changed: set[int] = set()
-    doubted: set[int] = set()
+    """The sets that hold a component of which a match or a doubt begins or ends with the revision; and, of a doubt.
+
+    A doubt begins or ends, too, for all components of an ecosystem of which the first advisory comes or the last goes.
+    """
+    doubted = set(components.of_ecosystems(connection, vulnerabilities.coverage_changes(connection, rev)))
+    changed = set(doubted)
     after = 0
     while ids := revisions.touched_vulnerabilities(connection, rev, after, VULNERABILITIES_AT_ONCE):
         found = matches.changed_components(connection, ids, rev)
