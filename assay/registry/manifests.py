@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from assay.errors import Reason, Refused
-from assay.oci import Descriptor, Digest, MediaType, Platform, strict_json
+from assay.oci import SIZE_END, Descriptor, Digest, MediaType, Platform, strict_json
 
 #: distribution-spec 1.1, "Pushing Manifests": at least 4 megabytes; a longer one is answered with 413.
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024
@@ -229,6 +229,11 @@ def _descriptor(value: Any, what: str) -> Descriptor:
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
     if not isinstance(media_type, str) or not isinstance(digest, str) or type(size) is not int:
         raise _invalid(f"Its {what} lacks a mediaType, a digest, or a whole number as size.")
+    if not 0 <= size < SIZE_END:
+        said = f"{size:,}" if abs(size) < SIZE_END else f"of {len(str(abs(size))):,} digits"
+        raise _invalid(
+            f"Its {what} gives the size {said}.", advice="Give the number of bytes of the blob that it names."
+        )
     return Descriptor(
         media_type,
         Digest(digest),
@@ -271,5 +276,5 @@ def _texts(value: Any, what: str) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
-def _invalid(why: str) -> Refused:
-    return Refused(f"The manifest is not valid. {why}", reason=Reason.MANIFEST_INVALID)
+def _invalid(why: str, *, advice: str = "") -> Refused:
+    return Refused(f"The manifest is not valid. {why}", advice=advice, reason=Reason.MANIFEST_INVALID)

@@ -271,3 +271,10 @@ def test_a_signature_manifest_may_gain_layers_but_not_lose_or_change_one() -> No
     assert not only_adds_layers(one, read(image(layers=[second])))
     assert not only_adds_layers(one, read(image(layers=[{**first, "annotations": {"signature": "other"}}])))
     assert not only_adds_layers(one, read(index()))
+
+
+def test_a_size_that_none_can_be_is_refused_with_its_place_and_what_to_give() -> None:
+    with pytest.raises(Refused) as refusal:
+        read(image(layers=[descriptor("a", OCI_LAYER), descriptor("b", OCI_LAYER, size=-5)]))
+    assert "Its layers[1] gives the size -5." in refusal.value.message
+    assert refusal.value.advice == "Give the number of bytes of the blob that it names."
