@@ -129,7 +129,8 @@ class DbosJobs:
         try:
             handler(arguments)
         except Exception as fault:
-            log.warning("job %s failed: %s", kind, fault, exc_info=True)
+            # What a supply or a caller is at fault for is told in words; where the program is, its place matters.
+            log.warning("job %s failed: %s", kind, fault, exc_info=not isinstance(fault, AssayError))
             return str(fault) or type(fault).__name__, not (isinstance(fault, Unavailable) and not fault.may_pass)
         return None, True
 
