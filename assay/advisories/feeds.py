@@ -35,6 +35,7 @@ __all__ = [
     "fetch_changes",
     "refused_records",
     "state",
+    "succeed",
 ]
 
 #: Folders of a small feed that the project carries for a demonstration without a network: at first, and later.
@@ -50,9 +51,9 @@ STALE_INTERVALS = 3
 class FeedState:
     """A feed as the console and the command line show it. Times are None before the first run.
 
-    `revision` is the published one; `advisories` counts what stands; `refused` records could not be read and are not
-    matched (older versions of them stand), `awaited` ones are listed but could not be had yet. A stale feed's results
-    are shown as stale.
+    `last_success` is the end of the last run of which readers see all. `revision` is the published one; `advisories`
+    counts what stands; `refused` records could not be read and are not matched (older versions of them stand),
+    `awaited` ones are listed but could not be had yet. A stale feed's results are shown as stale.
     """
 
     config: FeedConfig
@@ -65,6 +66,11 @@ class FeedState:
     refused: int
     awaited: int
     stale: bool
+
+    @property
+    def is_first_load(self) -> bool:
+        """Whether it has never been read to the end, and nothing has gone wrong with that."""
+        return self.last_success is None and not self.last_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ def fetch_changes(store: Store, feed: FeedConfig) -> ChangeSet:
             on_error.callback(changes.close)
             effective = _changes_anything(store, row.id, changes)
             if not effective:
-                _settle(store, row.id, changes)
+                _settle(store, row, changes, is_all=not unfinished)
             on_error.pop_all()
     except AssayError as fault:
         _note(store, row, last_error=str(fault), next_run=_after_failure(started, feed))
@@ -181,19 +187,25 @@ def fetch_changes(store: Store, feed: FeedConfig) -> ChangeSet:
     return replace(changes, changes_anything=effective or unfinished)
 
 
-def complete(store: Store, connection: Connection, feed_id: int, changes: ChangeSet) -> None:
-    """Note, in the transaction that finishes a change set, that all of it is taken in."""
+def complete(connection: Connection, feed_id: int, changes: ChangeSet) -> None:
+    """Note, in the transaction that takes in the last of a change set, that all of it is there."""
     if changes.etags is None:
         return
     records.note_run(
         connection,
         feed_id,
-        last_success=store.clock.now(),
         last_error="",
         etags=dict(changes.etags),
         taken_source=changes.source,
         advisories=log.count(connection, feed_id),
     )
+
+
+def succeed(connection: Connection, feed: str, now: Instant) -> None:
+    """Note that a run of a feed has ended well: what it brought is what readers see."""
+    row = records.row(connection, feed)
+    if row is not None:
+        records.note_run(connection, row.id, last_success=now)
 
 
 def _collected(
@@ -241,8 +253,11 @@ def _changes_anything(store: Store, feed_id: int, changes: ChangeSet) -> bool:
     return any(isinstance(each, Upsert) and digests.get(each.name) != each.digest for each in changes.changes())
 
 
-def _settle(store: Store, feed_id: int, changes: ChangeSet) -> None:
-    """Complete a run without a revision: dates in the lists, and refusals, may still have changed."""
+def _settle(store: Store, row: Row[Any], changes: ChangeSet, *, is_all: bool) -> None:
+    """Complete a run without a change: dates in the lists, and refusals, may still have changed.
+
+    `is_all`: no revision waits to be finished, so that the run has ended.
+    """
     dates: dict[str, Listed] = {}
     refused: list[records.Refusal] = []
     for each in changes.changes():
@@ -251,9 +266,11 @@ def _settle(store: Store, feed_id: int, changes: ChangeSet) -> None:
         elif isinstance(each, Upsert):
             dates[each.name] = each.listed
     with store.database.write() as connection:
-        log.relist(connection, feed_id, dates)
-        records.replace_refusals(connection, feed_id, (*dates, *changes.forgotten), refused, store.clock.now())
-        complete(store, connection, feed_id, changes)
+        log.relist(connection, row.id, dates)
+        records.replace_refusals(connection, row.id, (*dates, *changes.forgotten), refused, store.clock.now())
+        complete(connection, row.id, changes)
+        if is_all:
+            succeed(connection, row.name, store.clock.now())
 
 
 def _note(store: Store, row: Row[Any], **values: Any) -> None:

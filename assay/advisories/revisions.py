@@ -74,7 +74,7 @@ def apply_changes(store: Store, rev: int, changes: ChangeSet, *, pause: Callable
         pause()
     with store.database.write() as connection:
         feed_records.replace_refusals(connection, feed.id, changes.forgotten, (), store.clock.now())
-        feeds.complete(store, connection, feed.id, changes)
+        feeds.complete(connection, feed.id, changes)
     _settle_memberships(store, published, rev, cursor, pause)
 
 

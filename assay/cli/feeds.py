@@ -20,6 +20,16 @@ JOBS = "/20260901/jobs"
 WAIT_SECONDS = 1800
 EVENTS_SHOWN = 50
 
+
+def _state(feed: dict[str, Any]) -> str:
+    """How what is known stands towards the feed."""
+    if feed["isFirstLoad"]:
+        return "first load under way" if feed["timeLastRun"] else "first load to come"
+    if not feed["timeLastSuccess"]:
+        return "never read"
+    return "stale" if feed["isStale"] else "current"
+
+
 _FEEDS: show.Columns = {
     "Feed": "name",
     "Advisories": "advisoryCount",
@@ -27,7 +37,7 @@ _FEEDS: show.Columns = {
     "Last run": show.when("timeLastRun"),
     "Last success": show.when("timeLastSuccess"),
     "Next run": show.when("timeNextRun"),
-    "Stale": "isStale",
+    "State": _state,
     "Last error": "lastError",
     "From": "source",
 }

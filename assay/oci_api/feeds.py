@@ -27,6 +27,7 @@ def feed_reply(state: FeedState) -> dict[str, Any]:
         "refusedCount": state.refused,
         "awaitedCount": state.awaited,
         "isStale": state.stale,
+        "isFirstLoad": state.is_first_load,
     }
 
 

@@ -79,7 +79,9 @@ def statuses(store: Store, actor: Actor, images: Collection[str]) -> Mapping[str
             current = None if inventory is None or scan is None else inventory.readable_until(published)
             if request is not None:
                 missing = missing_statements(connection, request.tenancy, now=store.clock.now())
-                standing = Standing.NOT_PERMITTED if missing else Standing.WAITING
+                standing = (
+                    Standing.NOT_PERMITTED if missing else Standing.WAITING if published else Standing.NO_ADVISORIES
+                )
                 result[image] = ImageStatus(image, standing, scan, current, missing)
             elif inventory is not None and inventory.is_live:
                 result[image] = ImageStatus(image, Standing.SCANNED, scan, current)

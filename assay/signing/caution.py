@@ -12,6 +12,7 @@ REASONS_SAID = 3
 _UNSEEN = "Signing it vouches for what nobody has looked at."
 _WHY_NOT_SCANNED = {
     Standing.WAITING: "its first scan is still to come",
+    Standing.NO_ADVISORIES: "it waits for the first feed revision",
     Standing.NOT_PERMITTED: "the scanning service may not read it",
 }
 _WHY_NOT_CURRENT = {

@@ -272,6 +272,16 @@ def test_most_of_a_list_may_go_when_someone_says_so(store: Store, tmp_path: Path
         synchronise(store, feed)
 
 
+def test_a_run_has_succeeded_only_once_readers_see_what_it_brought(store: Store, tmp_path: Path) -> None:
+    write_bucket(tmp_path, {"PyPI": [record("A")]})
+    feed = config(tmp_path)
+    synchronise(store, feed, publish=False)
+    assert (state(store).last_success, state(store).advisories, state(store).is_first_load) == (None, 1, True)
+    with store.database.write() as connection:
+        feeds.succeed(connection, feed.name, store.clock.now())
+    assert (state(store).last_success, state(store).is_first_load) == (store.clock.now(), False)
+
+
 def test_what_a_refusal_says_ends_as_a_sentence_does(store: Store, tmp_path: Path) -> None:
     write_bucket(tmp_path, {"PyPI": [record("A")]})
     (tmp_path / "PyPI" / "modified_id.csv").write_text("2026-01-01T00:00:00Z,../A\n")

@@ -73,8 +73,10 @@ class Standing(StrEnum):
     SCANNED = "scanned"
     #: No scanner looks at its repository, or not at this image; what was found stays as of that moment.
     UNWATCHED = "unwatched"
-    #: It will be scanned: by the next free hand, or once advisories have been applied for the first time.
+    #: It will be scanned by the next free hand.
     WAITING = "waiting"
+    #: It will be scanned once advisories have been applied for the first time: there is no feed revision yet.
+    NO_ADVISORIES = "waiting-for-feed"
     #: The scanning service lacks the statements in `missing_statements`.
     NOT_PERMITTED = "not-permitted"
 
