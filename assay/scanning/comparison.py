@@ -168,8 +168,14 @@ def _change(
         before=Severity(step.before) if step.before else None,
         after=Severity(step.after) if step.after else None,
         packages=packages,
-        because=tuple(Because(word.advisory, word.rev, word.reason) for word in words),
+        because=tuple(Because(word.advisory, word.rev, word.reason) for word in _concerning(packages, words)),
     )
+
+
+def _concerning(packages: tuple[VulnerablePackage, ...], words: Sequence[AdvisoryChange]) -> Sequence[AdvisoryChange]:
+    """The words of advisories on these packages' ecosystems; where none of them changed, another's word did it."""
+    ecosystems = {package.ecosystem for package in packages}
+    return [word for word in words if not ecosystems.isdisjoint(word.ecosystems)] or words
 
 
 def _is_withdrawn(packages: tuple[VulnerablePackage, ...], words: Sequence[AdvisoryChange]) -> bool:

@@ -141,6 +141,20 @@ def memberships(connection: Connection, ids: Collection[int], rev_a: int, rev_b:
     return found
 
 
+def ecosystems(connection: Connection, advisory_ids: Collection[int], rev_a: int, rev_b: int) -> dict[int, set[str]]:
+    """Advisory → the ecosystems of which it said anything as of some revision in [rev_a, rev_b]."""
+    found: dict[int, set[str]] = {}
+    for piece in intervals.pieces(sorted(advisory_ids)):
+        query = (
+            select(affected.c.advisory_id, affected.c.ecosystem)
+            .where(affected.c.advisory_id.in_(piece), affected.c.from_rev <= rev_b, affected.c.until_rev > rev_a)
+            .distinct()
+        )
+        for advisory_id, ecosystem in connection.execute(query):
+            found.setdefault(advisory_id, set()).add(ecosystem)
+    return found
+
+
 def versions(connection: Connection, advisory_ids: Collection[int], rev_a: int, rev_b: int) -> Sequence[Version]:
     """Versions that began or ended in (rev_a, rev_b], or hold since before; by advisory and revision."""
     found: list[Version] = []
