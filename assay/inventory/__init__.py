@@ -4,7 +4,7 @@
 """
 
 from assay.inventory.component import Component, Evidence, Occurrence, is_of_unknown_release
-from assay.inventory.compose import Composition, compose
+from assay.inventory.compose import Composition, compose, shortened
 from assay.inventory.limits import ReaderLimits, ReadLimits
 from assay.inventory.part import LayerPart
 from assay.inventory.readers import LayerReaders
@@ -21,4 +21,5 @@ __all__ = [
     "catalog",
     "compose",
     "is_of_unknown_release",
+    "shortened",
 ]

@@ -64,7 +64,7 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
         if not occurrence.owner:
             home[occurrence.component] = min(occurrence.layer, home.get(occurrence.component, len(parts)))
     unread = [*_unread(parts, gathering), *_misunderstood(parts, gathering, system, occurrences)]
-    reasons = [reason[:REASON_LENGTH_MAX] for reason in unread]
+    reasons = [shortened(reason, REASON_LENGTH_MAX) for reason in unread]
     if len(reasons) > REASONS_MAX:
         reasons[REASONS_MAX:] = [f"and {len(reasons) - REASONS_MAX:,} more"]
     return Composition(
@@ -80,6 +80,15 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
 def _order(seen: Occurrence) -> tuple[str, str, str, str, str, int]:
     component = seen.component
     return (component.ecosystem, component.name, component.version, component.architecture, seen.path, seen.layer)
+
+
+def shortened(text: str, length_max: int) -> str:
+    """The text, or what of its words has room before an ellipsis; a word that fills half of the room is cut."""
+    if len(text) <= length_max:
+        return text
+    cut = text[: length_max - 1]
+    words = cut if text[length_max - 1] == " " else cut.rpartition(" ")[0]
+    return (words if len(words) > length_max // 2 else cut).rstrip(" ,;:") + "…"
 
 
 def layer_name(layer: int, part: LayerPart) -> str:

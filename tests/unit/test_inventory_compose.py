@@ -17,7 +17,7 @@ from inventory_layers import (
 )  # fmt: skip
 
 from assay.inventory import Component, LayerPart, compose
-from assay.inventory.compose import Composition
+from assay.inventory.compose import Composition, shortened
 from assay.inventory.gather import Gathering
 from assay.inventory.part import unread
 from assay.oci import Digest
@@ -361,3 +361,10 @@ def test_many_reasons_are_counted() -> None:
     said = compose(parts).reasons
     assert len(said) == 51
     assert said[-1] == "and 10 more"
+
+
+def test_a_long_reason_is_cut_between_words_with_an_ellipsis() -> None:
+    assert shortened("one two three", 13) == "one two three"
+    assert shortened("one two three", 12) == "one two…"
+    assert shortened("one two, three", 10) == "one two…"
+    assert shortened("x" * 20, 10) == "x" * 9 + "…"
