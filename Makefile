@@ -17,8 +17,9 @@ test: $(VENV)/.tests             ## install what the tests need and run all of t
 	$(MAKE) --no-print-directory check
 	$(PYTEST) -n 2 --dist loadscope
 
-test-all: $(VENV)/.tests         ## the same at the sizes that releases are held to
+test-all: $(VENV)/.tests         ## the same at the sizes that releases are held to, with Kubernetes' own parts
 	@scripts/install.sh test
+	@scripts/kube_parts.sh
 	$(MAKE) --no-print-directory check
 	ASSAY_TEST_SIZE=full $(PYTEST) -n 2 --dist loadscope
 

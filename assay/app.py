@@ -1,7 +1,7 @@
 """The only file that names concrete adapters: puts the rooms together into one running installation."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
@@ -12,9 +12,9 @@ from assay.admission import ledger
 from assay.admission.examine import Gate
 from assay.admission.identity import GivenFiles
 from assay.advisories import feeds, revisions
-from assay.advisories.feeds import FeedConfig
+from assay.advisories.feeds import FeedConfig, FeedState
 from assay.clock import SECOND, Clock, Site, SystemClock
-from assay.errors import AssayError, Refused
+from assay.errors import AssayError, Reason, Refused, Unavailable
 from assay.iam.credentials import signed_requests
 from assay.iam.identity import first_start
 from assay.iam.identity.first_start import FirstStart
@@ -65,6 +65,8 @@ class App:
     dispatcher: Dispatcher
     schedule: Schedule
     first_start: FirstStart | None
+    #: Why nobody is answered at the admission port; empty when it is open. Without answers clusters deny everything.
+    admission_closed_because: str = ""
 
     def start(self) -> None:
         """Begin to deliver facts, run jobs and do upkeep."""
@@ -105,11 +107,12 @@ class App:
             database = Condition("database", well=True, needed=True)
         except AssayError as fault:
             return (Condition("database", well=False, says=str(fault), needed=True),)
-        stale = [state.config.name for state in states if state.stale]
+        amiss = amiss_with(states)
         return (
             database,
             Condition("vault", well=not self.root.sealed_because, says=self.root.sealed_because),
-            Condition("feeds", well=not stale, says=f"stale: {', '.join(stale)}"),
+            Condition("admission", well=not self.admission_closed_because, says=self.admission_closed_because),
+            Condition("feeds", well=not amiss, says=amiss),
         )
 
     def counts(self) -> Mapping[str, float]:
@@ -124,13 +127,46 @@ class App:
         }
 
 
+def amiss_with(states: Iterable[FeedState]) -> str:
+    """What is amiss with feeds, in words; empty when all of them are current."""
+    fresh = [state.config.name for state in states if state.last_success is None]
+    stale = [state.config.name for state in states if state.last_success is not None and state.stale]
+    said = {"not yet synchronised": fresh, "stale": stale}
+    return "; ".join(f"{how}: {', '.join(names)}" for how, names in said.items() if names)
+
+
+@contextmanager
+def only_server(settings: Settings) -> Iterator[None]:
+    """Keep other servers off the SQLite data folder until the block ends, or the process does.
+
+    Two of them would deliver each other's facts and clean away each other's uploads. The operator's commands
+    (`open_records`) don't ask, and several servers may share a PostgreSQL. Errors: Refused when one runs.
+    """
+    if not settings.database.startswith("sqlite"):
+        yield
+        return
+    _make_data_folder(settings)
+    database = Database(settings.database)
+    with ExitStack() as held:
+        held.callback(database.close)
+        try:
+            held.enter_context(database.alone("server", wait_seconds=0))
+        except Unavailable as fault:
+            raise Refused(
+                f"Another assay serve runs on {settings.data_folder}.",
+                advice="Stop it first, or give this one a data folder of its own (--data-folder).",
+                reason=Reason.WRONG_STATE,
+            ) from fault
+        yield
+
+
 def open_app(settings: Settings, clock: Clock | None = None) -> App:
     """Open the installation that `settings` name: migrate its database, open its root key, connect its rooms.
 
     Nothing runs yet: `start` begins. Errors: Refused for settings or a database that cannot be used; Unavailable.
     """
     clock = clock or SystemClock()
-    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_data_folder(settings)
     database = Database(settings.database)
     migrations.upgrade(database)
     site = site_of(database, clock, Site(settings.realm, settings.region))
@@ -182,6 +218,10 @@ def open_records(settings: Settings) -> Iterator[Store]:
         yield Store(database, clock, site, Secret.random(32))
     finally:
         database.close()
+
+
+def _make_data_folder(settings: Settings) -> None:
+    settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Upkeep]:

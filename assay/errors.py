@@ -144,9 +144,16 @@ class Denied(Refused):
 
 
 class Unavailable(AssayError):
-    """A supply failed (database, blob store, feed, child process, root key); nothing was changed."""
+    """A supply failed (database, blob store, feed, child process, root key); nothing was changed.
+
+    `may_pass` False: trying again cannot help before somebody mends the supply.
+    """
 
     reason = Reason.UNAVAILABLE
+
+    def __init__(self, message: str, *, advice: str = "", reason: Reason | None = None, may_pass: bool = True) -> None:
+        super().__init__(message, advice=advice, reason=reason)
+        self.may_pass = may_pass
 
 
 class Corrupt(AssayError):

@@ -88,6 +88,10 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
+#: No content is this large: sizes are signed 64-bit numbers (image-spec, "descriptor": int64).
+SIZE_END = 2**63
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """A typed, sized pointer to content (image-spec, "descriptor")."""
@@ -102,7 +106,7 @@ class Descriptor:
     def __post_init__(self) -> None:
         if not _MEDIA_TYPE.fullmatch(self.media_type):
             raise Refused(f"{self.media_type[:160]!r} is not a media type.", reason=Reason.MANIFEST_INVALID)
-        if not 0 <= self.size < 2**63:
+        if not 0 <= self.size < SIZE_END:
             raise Refused(f"A descriptor gives the size {self.size}.", reason=Reason.MANIFEST_INVALID)
 
 
@@ -170,6 +174,10 @@ class Reference:
         return f"{text}@{self.digest}" if self.digest else text
 
 
+#: Digits of a whole number in a document; any that means something has far fewer.
+NUMBER_LENGTH_MAX = 1_000
+
+
 def strict_json(content: bytes, *, size_max: int, depth_max: int = 32, what: str = "document") -> Any:
     """The value of a JSON text whose objects have no member twice (RFC 8259, section 4), within limits.
 
@@ -181,7 +189,9 @@ def strict_json(content: bytes, *, size_max: int, depth_max: int = 32, what: str
     if _depth_exceeds(content, depth_max):
         raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(
+            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
+        )
     except (ValueError, RecursionError) as fault:
         raise Refused(
             f"The {what} is not JSON: {str(fault)[:120]}.",
@@ -195,6 +205,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a member stands twice in one object")
     return members
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > NUMBER_LENGTH_MAX:
+        raise ValueError(f"a number has {len(text):,} digits, of which at most {NUMBER_LENGTH_MAX:,} are read")
+    return int(text)
 
 
 def _no_constant(name: str) -> None:

@@ -34,7 +34,7 @@ def main() -> int:
     try:
         story = _play(server, told, asked.feed)
         told.step("Done")
-        told.came(f"every step held; {told.seconds:.0f} seconds in all")
+        told.summary()
         if not asked.once:
             _leave_running(server, story)
     except (Failed, subprocess.CalledProcessError) as fault:
@@ -53,6 +53,10 @@ def _play(server: Server, told: Told, feed: str) -> Story:
     need("skopeo", "dpkg-deb", "apt-get")
     _empty(server.folder)
     told.step("Start Assay with its embedded default, and build a small real image")
+    told.remark(
+        f"For the image: {', '.join(demo_image.PYTHON_PACKAGES)} by pip, {', '.join(demo_image.DEBIAN_PACKAGES)} by"
+        " apt-get download."
+    )
     with ThreadPoolExecutor(1) as builder:
         building = builder.submit(_build, server.folder / "images")
         server.carry("first")
@@ -60,10 +64,7 @@ def _play(server: Server, told: Told, feed: str) -> Story:
         told.came(f"Assay answers at {server.url} (SQLite and a folder, all of it in {server.folder})")
         told.remark("Advisories at first: the small set of records that the project carries, in its first state.")
         layouts = building.result()
-    told.came(
-        f"built images of {', '.join(demo_image.PYTHON_PACKAGES)} and the Debian packages"
-        f" {', '.join(demo_image.DEBIAN_PACKAGES)}"
-    )
+    told.came(f"built two images, {' and '.join(f'cart {tag}' for tag in layouts)}, that share their lower layers")
     story = Story(server, told, layouts, feed)
     story.play()
     return story

@@ -57,6 +57,7 @@ class Server:
         }
         if ecosystems:
             environment["ASSAY_FEED_ECOSYSTEMS"] = ecosystems
+        said_before = len(self._log.read_text(errors="replace")) if self._log.exists() else 0
         with self._log.open("ab") as log:
             # A session of its own: an interrupt reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(
@@ -65,10 +66,10 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while True:
             ready = self._is_ready()
-            # Alive after it answered: else it is somebody else's server that answers at this port.
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"the server did not start:\n{self.last_words()}")
-            if ready and f"Uvicorn running on {self.url}" in self._log.read_text(errors="replace"):
+            # It says so when the port is its own; else it is somebody else's server that answers there.
+            if ready and f"API: {self.url}" in self._log.read_text(errors="replace")[said_before:]:
                 return
             time.sleep(0.1)
 

@@ -16,7 +16,10 @@ class Told:
 
     def __init__(self) -> None:
         self.began = time.monotonic()
+        #: What was left out: a sentence each, with the reason.
+        self.skipped: list[str] = []
         self._number = 0
+        self._title = ""
         self._is_terminal = sys.stdout.isatty()
 
     @property
@@ -31,7 +34,7 @@ class Told:
 
     def step(self, title: str) -> None:
         """Begin the next step."""
-        self._number += 1
+        self._number, self._title = self._number + 1, title
         print("\n" + self._in("1", f"{self._number:2}. {title}") + self._in("2", f"   [{self.seconds:.0f} s]"))
 
     def command(self, words: Sequence[str]) -> None:
@@ -46,6 +49,18 @@ class Told:
     def refused(self, text: str) -> None:
         """A refusal that was to be: a negative control."""
         print(f"    {self._in('33', '✗')} refused, as it must be: {text}", flush=True)
+
+    def skip(self, because: str) -> None:
+        """The step that is under way is left out."""
+        self.skipped.append(f"step {self._number}, {self._title!r}: {because}")
+        print(f"    {self._in('33', '–')} LEFT OUT: {because}", flush=True)
+
+    def summary(self) -> None:
+        """What held, and what was not even tried."""
+        held = f"every step held; {self.seconds:.0f} seconds in all"
+        if self.skipped:
+            held = "\n".join((f"every other step held; {self.seconds:.0f} seconds in all. Left out:", *self.skipped))
+        self.came(held)
 
     def remark(self, text: str) -> None:
         """Something to know."""

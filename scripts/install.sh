@@ -28,6 +28,7 @@ have apt-get || [ ${#wanted[@]} = 0 ] || { echo "assay: this machine has no apt;
 lists=known
 if [ "$1" = demo ]; then apt-get -qq --print-uris download zlib1g >/dev/null 2>&1 || lists=unknown; fi # the demo's image is made of packages
 [ ${#wanted[@]} = 0 ] && [ $lists = known ] && exit 0
+echo "assay: reading apt's package lists anew"
 "${root[@]}" apt-get -qq update
 [ ${#wanted[@]} = 0 ] && exit 0
 echo "assay: installing by apt: ${wanted[*]}"

@@ -106,6 +106,7 @@ def synchronise(store: Store, config: feeds.FeedConfig, *, publish: bool = True)
         with store.database.write() as connection:
             store.database.publication_lock(connection, shared=False)
             revisions.publish_revision(connection, rev)
+            feeds.succeed(connection, config.name, store.clock.now())
     return rev
 
 

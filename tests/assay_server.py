@@ -52,10 +52,10 @@ class AssayServer:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
-        environment |= {
+    def environment(self) -> dict[str, str]:
+        """The environment in which the command line finds this server's settings."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+        return inherited | {
             "ASSAY_DATA_FOLDER": str(self.folder / "data"),
             "ASSAY_ROOT_KEY_FILE": str(self.folder / "keys" / "root.key"),
             "ASSAY_PORT": str(self.port),
@@ -65,11 +65,14 @@ class AssayServer:
             "ASSAY_DATABASE_URL": self.database_url,
             **self.settings,
         }
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "assay.cli.main", "serve"],
-                env=environment,
+                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -44,6 +44,8 @@ class Claim:
     aliases: tuple[str, ...] = ()
     severity: int | None = None
     withdrawn: bool = False
+    #: Its ranges end at what is no version: whether anything is affected cannot be found out from it.
+    vague: bool = False
 
     def osv(self, name: str) -> bytes:
         """The record as the feed has it."""
@@ -58,7 +60,7 @@ class Claim:
                     "ranges": [
                         {
                             "type": "ECOSYSTEM",
-                            "events": [{"introduced": str(intro)}, *([{"fixed": str(fixed)}] if fixed else [])],
+                            "events": [{"introduced": str(intro)}, *self.end(fixed)],
                         }
                     ],
                 }
@@ -70,6 +72,10 @@ class Claim:
         if self.withdrawn:
             document["withdrawn"] = "2026-01-02T00:00:00Z"
         return json.dumps(document).encode()
+
+    def end(self, fixed: int | None) -> list[dict[str, str]]:
+        """The event that ends a range, if it has one."""
+        return [{"fixed": "one of these days"}] if self.vague else [{"fixed": str(fixed)}] if fixed else []
 
 
 @dataclass
@@ -84,6 +90,7 @@ class World:
     gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     repositories: dict[str, str] = field(default_factory=dict)
     answers: dict[int, dict[str, Counts]] = field(default_factory=dict)
+    doubts: dict[int, dict[str, bool]] = field(default_factory=dict)
     revision: int = 0
 
     def __post_init__(self) -> None:
@@ -143,6 +150,7 @@ class World:
         if image in self.frozen:
             self.gaps.setdefault(image, []).append((self.frozen.pop(image), self.revision))
         self.answers.setdefault(self.revision, {})[image] = self.count(image)
+        self.doubts.setdefault(self.revision, {})[image] = self.is_in_doubt(image)
         return is_new
 
     def request(self, image: str, repository: str = "r1", cause: Cause = Cause.PUSH) -> Request:
@@ -168,6 +176,7 @@ class World:
     def remember(self) -> None:
         """Note the right answers as of the revision that was just published."""
         self.answers[self.revision] = {image: self.count(image) for image in self.images}
+        self.doubts[self.revision] = {image: self.is_in_doubt(image) for image in self.images}
 
     def count(self, image: str) -> Counts:
         """The problems of an image by highest severity, from the flat union of its components."""
@@ -183,6 +192,18 @@ class World:
                     best[alias_class] = max(severity, best.get(alias_class, 0))
         found = list(best.values())
         return tuple(found.count(severity) for severity in SEVERITIES)  # type: ignore[return-value]
+
+    def is_in_doubt(self, image: str) -> bool:
+        """Whether of some component all that some vulnerability says is vague, or nobody says anything of any."""
+        if self.images[image] and not any(each.packages and not each.withdrawn for each in self.claims.values()):
+            return True
+        for alias_class in self.classes():
+            members = [self.claims[name] for name in alias_class]
+            for component in self.images[image]:
+                said = [each.vague for each in members if component.name in {name for name, _, _ in each.packages}]
+                if said and (all(said) or not component.version.isdigit()):
+                    return True
+        return False
 
     def classes(self) -> list[frozenset[str]]:
         """The advisories in force, grouped by the ids that they share: names and aliases, over any number of steps."""
@@ -210,6 +231,22 @@ class World:
             found = scans.latest_of_images(connection, list(self.images), rev)
         return {image: row.vector for image, row in found.items()}
 
+    def partial(self, as_of: int | None = None) -> set[str]:
+        """The images whose latest scan, of those that may be read as of a revision, is partial."""
+        rev = self.revision if as_of is None else as_of
+        with self.store.database.read() as connection:
+            found = scans.latest_of_images(connection, list(self.images), rev)
+        return {image for image, row in found.items() if row.state is ScanState.PARTIAL}
+
+    def doubtful(self, as_of: int | None = None) -> set[str]:
+        """The images whose scans must be partial."""
+        rev = self.revision if as_of is None else as_of
+        return {
+            image
+            for image in self.images
+            if self.since[image] <= rev and self.doubts[self.looked_at(image, rev)][image]
+        }
+
     def expected(self, as_of: int | None = None) -> dict[str, Counts]:
         """What must be shown: the right answer as of that revision, or as of the moment when the image was frozen."""
         rev = self.revision if as_of is None else as_of
@@ -235,6 +272,8 @@ def layers_of(levels: Sequence[frozenset[Component]]) -> tuple[LayerContent, ...
 
 def affects(claim: Claim, component: Component) -> bool:
     """The oracle's rule."""
+    if claim.vague or not component.version.isdigit():
+        return False
     version = int(component.version)
     return any(
         package == component.name and intro <= version and (fixed is None or version < fixed)

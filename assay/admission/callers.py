@@ -25,6 +25,7 @@ def authenticate(store: Store, token: Secret | None, certificate: bytes | None, 
         return cluster_tokens.log_in(store, token).actor(address)
     raise Refused(
         "A cluster's bearer token or client certificate is needed.",
-        advice="Print the cluster's webhook manifests: the kubeconfig in them holds one.",
+        advice="Make one with `assay cluster token` or `assay cluster certificate`, or on the cluster's page, and give "
+        "its kubeconfig to the API server.",
         reason=Reason.NOT_AUTHENTICATED,
     )

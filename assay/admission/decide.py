@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from assay.admission.keystates import KeyOutOfUse
 from assay.admission.policy import ImagePolicy
 from assay.errors import AssayError
 from assay.oci import Digest, Reference
 
 DIGEST_SHOWN = 12
+HOSTS_SHOWN = 3
 
 
 class Because(StrEnum):
@@ -25,6 +27,7 @@ class Because(StrEnum):
     NOT_SIGNED = "not-signed"
     OTHER_KEY = "other-key"
     KEY_DISTRUSTED = "key-distrusted"
+    OTHER_IMAGE = "other-image"
     NOT_VERIFIED = "not-verified"
     NOT_CHECKED = "not-checked"
 
@@ -33,8 +36,9 @@ class Because(StrEnum):
 class SignatureFound:
     """A signature on `digest` as the signing room found it; `key` is the OCID of the master encryption key.
 
-    `detail` says why it is not verified, `key_is_distrusted` that the reason is the state of its key. A `key` that is
-    empty stands for a manifest that nothing can vouch for: `detail` says why.
+    `detail` says why it is not verified; `out_of_use` stands where the reason is the state of its key, and
+    `is_of_other_image` where it was made for another image. A `key` that is empty stands for a manifest that nothing
+    can vouch for: `detail` says why.
     """
 
     digest: Digest
@@ -42,7 +46,8 @@ class SignatureFound:
     key_name: str
     verified: bool
     detail: str = ""
-    key_is_distrusted: bool = False
+    is_of_other_image: bool = False
+    out_of_use: KeyOutOfUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +157,16 @@ def _denial(
     sign = f"{trustee.signer} can sign it"
     if spoilt := next((each for each in signatures if not each.key), None):
         return Because.NOT_VERIFIED, spoilt.detail, "Whoever administers the repository can push it again"
-    if distrusted := next((each for each in ours if each.key_is_distrusted), None):
-        return Because.KEY_DISTRUSTED, f"signed, but {distrusted.detail}", sign
+    if state := next((each.out_of_use for each in ours if each.out_of_use), None):
+        spent = {each.key for each in ours if each.out_of_use and each.out_of_use.is_whole_key}
+        others = [name for key, name in zip(policy.keys, trustee.key_names, strict=False) if key.text not in spent]
+        return Because.KEY_DISTRUSTED, f"signed by {state}", state.fix(trustee.name, trustee.kind, others)
+    if any(each.is_of_other_image for each in ours):
+        return Because.OTHER_IMAGE, "its signature belongs to another image", sign
     if ours:
         return Because.NOT_VERIFIED, f"signed, but {ours[0].detail}", sign
-    if others := sorted({each.key_name for each in signatures}):
-        reason = f"signed only by {', '.join(others)}, which {trustee.name} does not trust"
+    if strangers := sorted({each.key_name for each in signatures}):
+        reason = f"signed only by {', '.join(strangers)}, which {trustee.name} does not trust"
         return Because.OTHER_KEY, reason, sign
     return Because.NOT_SIGNED, "not signed", sign
 
@@ -178,12 +187,16 @@ def without_keys(trustee: Trustee, shown: str) -> ImageDecision:
     )
 
 
-def foreign(host: str, shown: str) -> ImageDecision:
-    """The denial of another registry's image; the empty host is what clients complete to docker.io."""
+def foreign(host: str, shown: str, own: Sequence[str]) -> ImageDecision:
+    """The denial of another registry's image; the empty host is what clients complete to docker.io.
+
+    `own` are the names of this registry, which are the list.
+    """
+    more = f" and {len(own) - HOSTS_SHOWN} more" if len(own) > HOSTS_SHOWN else ""
     return ImageDecision(
         shown,
         Because.FOREIGN,
-        f"registry {host or 'docker.io'} is not on the list",
+        f"registry {host or 'docker.io'} is not on the list ({', '.join(own[:HOSTS_SHOWN])}{more})",
         "You can push a copy to this registry and have it signed",
     )
 

@@ -110,7 +110,7 @@ def find(by: Examination, text: str) -> FoundImage | ImageDecision:
     except Refused as fault:
         return decide.bad_reference(fault, _shown(text))
     if not is_ours:
-        return decide.foreign(reference.host, _shown(text))
+        return decide.foreign(reference.host, _shown(text), sorted(by.gate.hosts.names))
     return _resolved(by, reference) or decide.unknown_image(by.trustee, _shown(text))
 
 

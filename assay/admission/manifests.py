@@ -111,7 +111,8 @@ def _configuration(hook: Hook, kind: str, name: str, phase: str) -> dict[str, An
         "admissionReviewVersions": ["v1"],
         "matchPolicy": "Equivalent",
         "failurePolicy": "Fail",
-        "sideEffects": "None",
+        # Each decision is recorded, but none of a dry run.
+        "sideEffects": "NoneOnDryRun",
         "timeoutSeconds": TIMEOUT_SECONDS,
     }
     if hook.exempt_namespaces:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from assay.admission.decide import PlatformImage, SignatureFound
+from assay.admission.keystates import KeyOutOfUse
 from assay.errors import Corrupt
 from assay.oci import Digest
 from assay.registry import artifacts
 from assay.registry.manifests import read_manifest
 from assay.signing import verify
 from assay.signing.envelope import Form
-from assay.signing.verify import Outcome, Trust
+from assay.signing.verify import Outcome, Trust, Why
 from assay.vault import crypto
 
 
@@ -78,13 +79,18 @@ class _KeyNames:
     def found(self, outcome: Outcome) -> SignatureFound:
         """The outcome with the name of its key; a key that is gone or was tampered with has its OCID for a name."""
         verifier = self._verifier(outcome.key_version) if outcome.key_version else None
+        out_of_use = None
+        if outcome.doubt and outcome.doubt.why is Why.KEY_OUT_OF_USE and verifier and verifier.distrust:
+            number = crypto.version_number(self._connection, outcome.key_version)
+            out_of_use = KeyOutOfUse(verifier.distrust, number)
         return SignatureFound(
             digest=outcome.subject,
             key=outcome.key,
             key_name=verifier.key.display_name if verifier else outcome.key,
             verified=outcome.verified,
             detail=outcome.because,
-            key_is_distrusted=verifier is not None and verifier.distrusted_because == outcome.because != "",
+            is_of_other_image=outcome.doubt is not None and outcome.doubt.why is Why.OTHER_IMAGE,
+            out_of_use=out_of_use,
         )
 
     def _verifier(self, key_version: str) -> crypto.Verifier | None:

@@ -94,8 +94,9 @@ def effect(statement: Statement, version: str) -> Effect:
 
     A version is AFFECTED if the list names it (or a version equal to it in the ecosystem's order) or a range holds it.
     It is UNDECIDED, never unaffected, when that cannot be found out: the ecosystem has no order yet, or the version or
-    a bound of a range has no place in it, or the statement gives neither list nor range. `fixed` is the smallest fixed
-    version above the installed one that the statement itself does not call affected.
+    a bound of a range has no place in it. A statement with neither list nor range names no version that was released,
+    so it affects none, as in the schema's algorithm. `fixed` is the smallest fixed version above the installed one that
+    the statement itself does not call affected.
     """
     order = order_of(statement.ecosystem)
     key = order(version) if order is not None else None
@@ -104,14 +105,14 @@ def effect(statement: Statement, version: str) -> Effect:
     ranges = _compiled(order, statement.ranges)
     if version in statement.versions or _holds(ranges, key) or _listed(order, statement.versions, key):
         return Effect(Standing.AFFECTED, _fixed_above(statement, order, ranges, key))
-    if None in ranges or not (statement.ranges or statement.versions):
+    if None in ranges:
         return Effect(Standing.UNDECIDED)
     return Effect(Standing.UNAFFECTED)
 
 
 def _without_list(statement: Statement) -> Standing:
     """The standing of a version that cannot be compared and that the list does not name."""
-    return Standing.UNAFFECTED if statement.versions and not statement.ranges else Standing.UNDECIDED
+    return Standing.UNDECIDED if statement.ranges else Standing.UNAFFECTED
 
 
 def _holds(ranges: tuple[_Range | None, ...], key: bytes) -> bool:

@@ -44,7 +44,11 @@ class Archive:
             raise self._broken(fault) from fault
         members = self._zip.infolist()
         if len(members) > MEMBERS_MAX:
-            raise Unavailable(f"{what} has {len(members)} members; at most {MEMBERS_MAX} are read.")
+            raise Unavailable(
+                f"{what} has {len(members)} members; at most {MEMBERS_MAX} are read.",
+                advice="Check where the feed comes from.",
+                may_pass=False,
+            )
         self._members = {
             member.filename.removesuffix(_SUFFIX): member for member in members if member.filename.endswith(_SUFFIX)
         }
@@ -93,4 +97,5 @@ class Archive:
         return Unavailable(
             f"The archive {self._what} is cut off or damaged ({str(fault)[:120]}).",
             advice="Nothing was changed. Fetch or copy the archive again; the next refresh tries again by itself.",
+            may_pass=False,
         )

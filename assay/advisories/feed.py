@@ -24,6 +24,8 @@ SILENCE_SECONDS_MAX = 60.0
 FILE_SECONDS_MAX = 3600.0
 REDIRECTS_MAX = 3
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Answers to a request that may get another one in a moment, besides those of a server's own faults.
+_MAY_PASS = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ECOSYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{0,62}")
 
@@ -111,6 +113,7 @@ class FolderFiles:
             raise Unavailable(
                 f"The feed folder {self._folder} does not exist.",
                 advice="Check the feed's setting, or copy the feed there.",
+                may_pass=False,
             )
         return self
 
@@ -125,7 +128,11 @@ class FolderFiles:
         except FileNotFoundError:
             return Outcome.ABSENT
         except OSError as fault:
-            raise Unavailable(f"{place} cannot be read: {fault.strerror}.", advice="Check its permissions.") from fault
+            raise Unavailable(
+                f"{place} cannot be read: {fault.strerror}.",
+                advice="Check its permissions.",
+                may_pass=not isinstance(fault, PermissionError),
+            ) from fault
         status = place.stat()
         own = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
         if own == etag:
@@ -161,7 +168,7 @@ class WebFiles:
             return self._follow(address, headers, bytes_max)
         except (httpx.HTTPError, httpx.InvalidURL) as fault:
             raise Unavailable(
-                f"The feed did not give {address}: {str(fault)[:160] or type(fault).__name__}.",
+                f"The feed did not give {address}: {str(fault)[:160].rstrip('.') or type(fault).__name__}.",
                 advice="Check the network and the feed's address; the next refresh tries again by itself.",
             ) from fault
 
@@ -179,15 +186,19 @@ class WebFiles:
                     raise Unavailable(
                         f"The feed answered {response.status_code} for {address}.",
                         advice="Check the feed's address; the next refresh tries again by itself.",
+                        may_pass=response.is_server_error or response.status_code in _MAY_PASS,
                     )
                 return Fetched(_copied(response, address, bytes_max), response.headers.get("ETag", ""))
-        raise Unavailable(f"The feed sends {address} from place to place.", advice="Check the feed's address.")
+        raise Unavailable(
+            f"The feed sends {address} from place to place.", advice="Check the feed's address.", may_pass=False
+        )
 
     def _redirected(self, address: str) -> str:
         if urlsplit(address).scheme != urlsplit(self._address).scheme:
             raise Unavailable(
                 f"The feed {self._address} redirects to {address[:200]}.",
                 advice="A redirect to another scheme is not followed; check the feed's address.",
+                may_pass=False,
             )
         return checked_address(address)
 
@@ -235,4 +246,5 @@ def _too_large(what: str, bytes_max: int) -> Unavailable:
         f"{what} has more than {bytes_max} bytes and is not read.",
         advice="Check where the feed comes from.",
         reason=Reason.TOO_LARGE,
+        may_pass=False,
     )

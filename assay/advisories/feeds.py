@@ -35,6 +35,7 @@ __all__ = [
     "fetch_changes",
     "refused_records",
     "state",
+    "succeed",
 ]
 
 #: Folders of a small feed that the project carries for a demonstration without a network: at first, and later.
@@ -50,9 +51,9 @@ STALE_INTERVALS = 3
 class FeedState:
     """A feed as the console and the command line show it. Times are None before the first run.
 
-    `revision` is the published one; `advisories` counts what stands; `refused` records could not be read and are not
-    matched (older versions of them stand), `awaited` ones are listed but could not be had yet. A stale feed's results
-    are shown as stale.
+    `last_success` is the end of the last run of which readers see all. `revision` is the published one; `advisories`
+    counts what stands; `refused` records could not be read and are not matched (older versions of them stand),
+    `awaited` ones are listed but could not be had yet. A stale feed's results are shown as stale.
     """
 
     config: FeedConfig
@@ -65,6 +66,11 @@ class FeedState:
     refused: int
     awaited: int
     stale: bool
+
+    @property
+    def is_first_load(self) -> bool:
+        """Whether it has never been read to the end, and nothing has gone wrong with that."""
+        return self.last_success is None and not self.last_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,12 @@ def state(connection: Connection, now: Instant) -> tuple[FeedState, ...]:
     )
 
 
-def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
-    """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND)."""
+def ask_refresh(store: Store, actor: Actor, feed: str, *, accept_removals: bool = False) -> FeedState:
+    """Have a feed read as soon as there is a hand free; its state. Errors: Refused (NOT_FOUND).
+
+    `accept_removals`: read it as one that was never read before, so that what its lists lack is removed, however much
+    that is. It holds until a run has succeeded.
+    """
 
     def locate(connection: Connection) -> Target:
         row = records.row(connection, feed)
@@ -128,6 +138,8 @@ def ask_refresh(store: Store, actor: Actor, feed: str) -> FeedState:
 
     def change(act: Act) -> FeedState:
         row = records.row(act.connection, feed)
+        if row is not None and accept_removals:
+            records.note_run(act.connection, row.id, taken_source="")
         if row is not None and row.next_run > act.now:
             records.note_run(act.connection, row.id, next_run=act.now)
         return next(each for each in state(act.connection, act.now) if each.config.name == feed)
@@ -142,13 +154,12 @@ def refused_records(connection: Connection, feed: str) -> tuple[RefusedRecord, .
     return tuple(RefusedRecord(each.name, each.reason) for each in listed)
 
 
-def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = False) -> ChangeSet:
+def fetch_changes(store: Store, feed: FeedConfig) -> ChangeSet:
     """Read the feed and say what it changed since the state that is stored (prepared or published).
 
     The outcome is False when there is nothing to apply: then the run is complete. Else `revisions.apply_changes`
     completes it; so it does when nothing has changed but an earlier run was killed while it applied its changes. A run
-    that fails is noted as the feed's last error and changes nothing else. `accept_removals` takes it as right that most
-    of a list has vanished.
+    that fails is noted as the feed's last error and changes nothing else.
     Errors: Refused for a feed that is not configured; Unavailable with advice.
     """
     with store.database.read() as connection:
@@ -164,11 +175,11 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
     _note(store, row, last_run=started, next_run=started + feed.refresh_seconds * SECOND)
     try:
         with ExitStack() as on_error:
-            changes = _collected(feed, row, known, refusals, accept_removals=accept_removals)
+            changes = _collected(feed, row, known, refusals)
             on_error.callback(changes.close)
             effective = _changes_anything(store, row.id, changes)
             if not effective:
-                _settle(store, row.id, changes)
+                _settle(store, row, changes, is_all=not unfinished)
             on_error.pop_all()
     except AssayError as fault:
         _note(store, row, last_error=str(fault), next_run=_after_failure(started, feed))
@@ -176,14 +187,13 @@ def fetch_changes(store: Store, feed: FeedConfig, *, accept_removals: bool = Fal
     return replace(changes, changes_anything=effective or unfinished)
 
 
-def complete(store: Store, connection: Connection, feed_id: int, changes: ChangeSet) -> None:
-    """Note, in the transaction that finishes a change set, that all of it is taken in."""
+def complete(connection: Connection, feed_id: int, changes: ChangeSet) -> None:
+    """Note, in the transaction that takes in the last of a change set, that all of it is there."""
     if changes.etags is None:
         return
     records.note_run(
         connection,
         feed_id,
-        last_success=store.clock.now(),
         last_error="",
         etags=dict(changes.etags),
         taken_source=changes.source,
@@ -191,13 +201,18 @@ def complete(store: Store, connection: Connection, feed_id: int, changes: Change
     )
 
 
+def succeed(connection: Connection, feed: str, now: Instant) -> None:
+    """Note that a run of a feed has ended well: what it brought is what readers see."""
+    row = records.row(connection, feed)
+    if row is not None:
+        records.note_run(connection, row.id, last_success=now)
+
+
 def _collected(
     feed: FeedConfig,
     row: Row[Any],
     stored: Mapping[str, Listed],
     refusals: Collection[records.Refusal],
-    *,
-    accept_removals: bool,
 ) -> ChangeSet:
     known = {**stored, **{each.name: each.listed for each in refusals}}
     again = {each.name for each in refusals if each.again}
@@ -207,7 +222,7 @@ def _collected(
         collector = Collector(files, row.etags if same_source else {})
         try:
             lists = collector.lists(feed.ecosystems)
-            if same_source and not accept_removals:
+            if same_source:
                 sync.check_removals(known, lists, collector.unended)
             todo = sync.plan(known, lists, again)
             collector.collect(todo, again)
@@ -238,8 +253,11 @@ def _changes_anything(store: Store, feed_id: int, changes: ChangeSet) -> bool:
     return any(isinstance(each, Upsert) and digests.get(each.name) != each.digest for each in changes.changes())
 
 
-def _settle(store: Store, feed_id: int, changes: ChangeSet) -> None:
-    """Complete a run without a revision: dates in the lists, and refusals, may still have changed."""
+def _settle(store: Store, row: Row[Any], changes: ChangeSet, *, is_all: bool) -> None:
+    """Complete a run without a change: dates in the lists, and refusals, may still have changed.
+
+    `is_all`: no revision waits to be finished, so that the run has ended.
+    """
     dates: dict[str, Listed] = {}
     refused: list[records.Refusal] = []
     for each in changes.changes():
@@ -248,9 +266,11 @@ def _settle(store: Store, feed_id: int, changes: ChangeSet) -> None:
         elif isinstance(each, Upsert):
             dates[each.name] = each.listed
     with store.database.write() as connection:
-        log.relist(connection, feed_id, dates)
-        records.replace_refusals(connection, feed_id, (*dates, *changes.forgotten), refused, store.clock.now())
-        complete(store, connection, feed_id, changes)
+        log.relist(connection, row.id, dates)
+        records.replace_refusals(connection, row.id, (*dates, *changes.forgotten), refused, store.clock.now())
+        complete(connection, row.id, changes)
+        if is_all:
+            succeed(connection, row.name, store.clock.now())
 
 
 def _note(store: Store, row: Row[Any], **values: Any) -> None:

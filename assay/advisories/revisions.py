@@ -13,11 +13,13 @@ from assay.advisories import feeds, membership
 from assay.advisories.records import feeds as feed_records
 from assay.advisories.records import graph, log, numbers
 from assay.advisories.records.content import Change
+from assay.advisories.share import Share
 from assay.advisories.sync import ChangeSet
 from assay.errors import Reason, Refused
 from assay.storage import Store
 
-#: A batch, one transaction, has at most so many advisories, and so many rows unless one advisory has more.
+#: A batch, one transaction, has at most so many advisories, and so many rows unless one advisory has more; less of both
+#: after one that others had to wait for (`share.py`).
 BATCH_ADVISORIES_MAX = 50
 BATCH_ROWS_MAX = 2_000
 #: Memberships around so many changed advisories are settled in one transaction.
@@ -57,8 +59,9 @@ def apply_changes(store: Store, rev: int, changes: ChangeSet, *, pause: Callable
         raise Refused(f"Feed revision {rev} is not in preparation.", reason=Reason.WRONG_STATE)
     if phase != _APPLYING:
         return
-    for batch, refused in _batches(changes):
-        with store.database.write() as connection:
+    share = Share()
+    for batch, refused in _batches(changes, share):
+        with share.writing(store) as connection:
             if cursor:
                 # Memberships of the run before rest on a graph that now changes; they are found anew.
                 graph.take_back(connection, rev)
@@ -71,12 +74,12 @@ def apply_changes(store: Store, rev: int, changes: ChangeSet, *, pause: Callable
         pause()
     with store.database.write() as connection:
         feed_records.replace_refusals(connection, feed.id, changes.forgotten, (), store.clock.now())
-        feeds.complete(store, connection, feed.id, changes)
+        feeds.complete(connection, feed.id, changes)
     _settle_memberships(store, published, rev, cursor, pause)
 
 
-def _batches(changes: ChangeSet) -> Iterator[tuple[Sequence[Change], Sequence[feed_records.Refusal]]]:
-    """Changes, and the refusals met on the way, in batches within the limits."""
+def _batches(changes: ChangeSet, share: Share) -> Iterator[tuple[Sequence[Change], Sequence[feed_records.Refusal]]]:
+    """Changes, and the refusals met on the way, in batches within their present share of the limits."""
     batch: list[Change] = []
     refused: list[feed_records.Refusal] = []
     rows = 0
@@ -84,7 +87,8 @@ def _batches(changes: ChangeSet) -> Iterator[tuple[Sequence[Change], Sequence[fe
         if isinstance(each, feed_records.Refusal):
             refused.append(each)
             continue
-        if batch and (len(batch) >= BATCH_ADVISORIES_MAX or rows + each.rows > BATCH_ROWS_MAX):
+        is_full = len(batch) >= share.of(BATCH_ADVISORIES_MAX) or rows + each.rows > share.of(BATCH_ROWS_MAX)
+        if batch and is_full:
             yield batch, refused
             batch, refused, rows = [], [], 0
         batch.append(each)
@@ -95,11 +99,12 @@ def _batches(changes: ChangeSet) -> Iterator[tuple[Sequence[Change], Sequence[fe
 
 def _settle_memberships(store: Store, published: int, rev: int, cursor: int, pause: Callable[[], None]) -> None:
     """Begin and end memberships around all advisories that `rev` changed, and touch their vulnerabilities."""
+    share = Share()
     while True:
         with store.database.read() as connection:
-            changed = log.changed(connection, rev, cursor, BATCH_MEMBERSHIPS_MAX)
+            changed = log.changed(connection, rev, cursor, share.of(BATCH_MEMBERSHIPS_MAX))
             found = membership.around(connection, changed, published, rev) if changed else None
-        with store.database.write() as connection:
+        with share.writing(store) as connection:
             if found is None:
                 numbers.save_phase(connection, rev, _MATCHING, 0)
                 return

@@ -55,8 +55,9 @@ def parse_list(content: bytes, what: str) -> dict[str, str]:
                 _enter(dates, osv.advisory_id(name), date)
     except (ValueError, csv.Error, Refused) as fault:
         raise Unavailable(
-            f"The list {what} cannot be read: line {len(dates) + 1} or near: {str(fault)[:120]}.",
+            f"The list {what} cannot be read: line {len(dates) + 1} or near: {str(fault)[:120].rstrip('.')}.",
             advice="Nothing was changed. It must have lines of a date, a comma and an id; fetch or copy it again.",
+            may_pass=False,
         ) from fault
     return dates
 
@@ -99,7 +100,9 @@ def check_removals(known: Mapping[str, Listed], lists: Lists, unended: Collectio
         if is_cut or gone > max(REMOVED_SUSPICIOUS, len(before) * REMOVED_SHARE_MAX):
             raise Unavailable(
                 f"The list of {ecosystem} lacks {gone} of the {len(before)} ids it had; it was probably cut off.",
-                advice="Nothing was changed. If the publisher did remove them, refresh once with removals accepted.",
+                advice="Nothing was changed. If the publisher did remove them, run: "
+                "assay feed refresh --accept-removals",
+                may_pass=False,
             )
 
 
@@ -203,6 +206,7 @@ class Collector:
             raise Unavailable(
                 f"The feed has no {path}.",
                 advice="Check the feed's address, and that its ecosystems.txt names this ecosystem.",
+                may_pass=False,
             )
         with found.file as file:
             content = file.read()
@@ -265,6 +269,7 @@ class Collector:
             raise Unavailable(
                 f"The feed has neither {path} nor all of its changed records one by one.",
                 advice="Nothing was changed. Check that the feed was published or copied as a whole.",
+                may_pass=False,
             )
         archive = Archive(found.file, path)
         self.archives.append(archive)
@@ -274,6 +279,7 @@ class Collector:
             raise Unavailable(
                 f"{path} lacks {len(missing)} of the {len(names)} records that the list of {ecosystem} has as changed.",
                 advice="Nothing was changed. Fetch or copy list and archive again, both of the same day.",
+                may_pass=False,
             )
         archive.check(present)
         self.records += [(name, archive) for name in present]

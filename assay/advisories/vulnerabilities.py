@@ -47,12 +47,16 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryChange:
-    """An advisory whose word on a vulnerability began, changed or ended with feed revision `rev`; why, for people."""
+    """An advisory whose word on a vulnerability began, changed or ended with feed revision `rev`; why, for people.
+
+    `ecosystems`: those of whose packages it spoke, before or after.
+    """
 
     advisory: str
     rev: int
     kind: ChangeKind
     reason: str
+    ecosystems: frozenset[str]
 
 
 def statements_of(
@@ -84,6 +88,17 @@ def vulnerabilities_affecting(
         for package, vulnerability_id in reading.affecting(connection, ecosystem, names, as_of):
             found.setdefault((ecosystem, package), []).append(vulnerability_id)
     return {package: tuple(ids) for package, ids in found.items()}
+
+
+def uncovered(connection: Connection, ecosystems: Collection[str], as_of: int) -> frozenset[str]:
+    """Those of these ecosystems of whose packages no advisory says anything: that none is affected tells nothing."""
+    return frozenset(each for each in ecosystems if not reading.is_spoken_of(connection, each, as_of))
+
+
+def coverage_changes(connection: Connection, rev: int) -> frozenset[str]:
+    """The ecosystems of which `rev` brings the first advisory, or takes the last."""
+    known = list(reading.ecosystems_after(connection, ""))
+    return uncovered(connection, known, rev - 1) ^ uncovered(connection, known, rev)
 
 
 def vulnerability_id(connection: Connection, name: str) -> int | None:
@@ -142,11 +157,14 @@ def changes_between(
     versions: dict[int, list[Version]] = {}
     for version in reading.versions(connection, {each.advisory_id for each in memberships}, rev_a, rev_b):
         versions.setdefault(version.advisory_id, []).append(version)
+    spoken_of = reading.ecosystems(connection, {each.advisory_id for each in memberships}, rev_a, rev_b)
     names = reading.names(connection, vulnerability_ids)
     found: dict[int, set[AdvisoryChange]] = {each: set() for each in vulnerability_ids}
     for membership in memberships:
-        changes = _changes(membership, versions.get(membership.advisory_id, []), names, rev_a, rev_b)
-        found[membership.vulnerability_id] |= changes
+        key, ecosystems = membership.advisory_id, frozenset(spoken_of.get(membership.advisory_id, ()))
+        for rev, kind, reason in _changes(membership, versions.get(key, []), names, rev_a, rev_b):
+            change = AdvisoryChange(membership.advisory, rev, kind, reason, ecosystems)
+            found[membership.vulnerability_id].add(change)
     return {
         each: tuple(sorted(changes, key=lambda change: (change.rev, change.advisory, change.kind)))
         for each, changes in found.items()
@@ -155,19 +173,19 @@ def changes_between(
 
 def _changes(
     membership: Membership, versions: Sequence[Version], names: Mapping[int, str], rev_a: int, rev_b: int
-) -> set[AdvisoryChange]:
-    """What happened to one membership, and to the advisory while it lasted."""
-    advisory, name = membership.advisory, names[membership.vulnerability_id]
+) -> set[tuple[int, ChangeKind, str]]:
+    """What happened to one membership, and to the advisory while it lasted: when, what, and why."""
+    name = names[membership.vulnerability_id]
     began, ended = membership.from_rev, membership.until_rev
     changes = set()
     if began > rev_a:
         said_before = any(each.from_rev < began for each in versions)
         reason = f"now counted under {name}" if said_before else "published"
-        changes.add(AdvisoryChange(advisory, began, ChangeKind.ADDED, reason))
+        changes.add((began, ChangeKind.ADDED, reason))
     if ended <= rev_b:
-        changes.add(AdvisoryChange(advisory, ended, ChangeKind.REMOVED, _end_reason(versions, ended, name)))
+        changes.add((ended, ChangeKind.REMOVED, _end_reason(versions, ended, name)))
     changes |= {
-        AdvisoryChange(advisory, each.from_rev, ChangeKind.CHANGED, "changed by its publisher")
+        (each.from_rev, ChangeKind.CHANGED, "changed by its publisher")
         for each in versions
         if max(began, rev_a) < each.from_rev <= rev_b and each.from_rev < ended
     }

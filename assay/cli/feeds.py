@@ -18,6 +18,16 @@ FEEDS = "/20260901/feeds"
 JOBS = "/20260901/jobs"
 WAIT_SECONDS = 1800
 
+
+def _state(feed: dict[str, Any]) -> str:
+    """How what is known stands towards the feed."""
+    if feed["isFirstLoad"]:
+        return "first load under way" if feed["timeLastRun"] else "first load to come"
+    if not feed["timeLastSuccess"]:
+        return "never read"
+    return "stale" if feed["isStale"] else "current"
+
+
 _FEEDS: show.Columns = {
     "Feed": "name",
     "Advisories": "advisoryCount",
@@ -25,7 +35,7 @@ _FEEDS: show.Columns = {
     "Last run": show.when("timeLastRun"),
     "Last success": show.when("timeLastSuccess"),
     "Next run": show.when("timeNextRun"),
-    "Stale": "isStale",
+    "State": _state,
     "Last error": "lastError",
     "From": "source",
 }
@@ -48,6 +58,10 @@ def status(output: Out = Output.TABLE) -> None:
 @app.command()
 def refresh(
     feed: Annotated[str, typer.Argument(help="A feed's name; all feeds if left out.")] = "",
+    accept_removals: Annotated[
+        bool,
+        typer.Option("--accept-removals", help="Believe the publisher when a list lacks many advisories that it had."),
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only ask for it.")] = False,
     seconds: Annotated[int, typer.Option(help="Wait at most so long.", min=1)] = WAIT_SECONDS,
     output: Out = Output.TABLE,
@@ -56,7 +70,7 @@ def refresh(
     session = signed_in()
     asked = [feed] if feed else [each["name"] for each in session.server.everything(FEEDS)]
     for name in asked:
-        state = session.server.post(f"{FEEDS}/{name}/actions/refresh").body
+        state = session.server.post(f"{FEEDS}/{name}/actions/refresh", {"acceptRemovals": accept_removals}).body
         if not no_wait:
             _wait(session, name, since=state["timeNextRun"], seconds=seconds)
     found = [each for each in session.server.everything(FEEDS) if each["name"] in asked]
@@ -81,7 +95,9 @@ def _wait(session: Session, name: str, *, since: str, seconds: int) -> None:
 
     job = until(ask, f"Refreshing {name}", seconds)
     if job["status"] != "succeeded":
-        raise Unavailable(f"The feed {name} was not refreshed: {job['lastError']}.", advice="What was known stands.")
+        # What the job says ends with advice of its own: an order to run, or a sentence.
+        why = str(job["lastError"]).rstrip(".")
+        raise Unavailable(f"The feed {name} was not refreshed: {why}.", advice="What was known stands.")
 
 
 def _is_it(job: dict[str, Any], name: str, since: str) -> bool:
@@ -89,4 +105,4 @@ def _is_it(job: dict[str, Any], name: str, since: str) -> bool:
 
 
 def _again(job: dict[str, Any]) -> str:
-    return f" (attempt {job['attempts']}: {job['lastError']})" if job["lastError"] else ""
+    return f" (attempt {job['attempts']}: {str(job['lastError']).rstrip('.')})" if job["lastError"] else ""

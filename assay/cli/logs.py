@@ -7,7 +7,7 @@ import msgspec
 
 from assay.clock import Instant, rfc3339
 
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "alembic", "dbos")
+_QUIET = ("uvicorn", "httpx", "httpcore", "alembic", "dbos")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 

@@ -16,6 +16,7 @@ _STANDINGS = {
     "scanned": "scanned",
     "unwatched": "not watched",
     "waiting": "waits to be scanned",
+    "waiting-for-feed": "waits for the first feed revision",
     "not-permitted": "waits: the scanning service lacks a statement",
 }
 

@@ -1,5 +1,7 @@
 """Scans: list them, look at one, wait for one, compare two; and the verdicts of reviewers."""
 
+import shlex
+import time
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +12,14 @@ from assay.cli.progress import Say, until
 from assay.cli.scanners import command_to_allow
 from assay.cli.session import Session, signed_in
 from assay.cli.show import Output
-from assay.errors import Refused
+from assay.errors import Reason, Refused
 
 app = group("Scans of images, and their problems.")
 verdicts = group("What reviewers say of scans.")
 
 WAIT_SECONDS = 600
+#: Within so long after a push the scanner of its repository has heard of it.
+HEARD_SECONDS = 10.0
 
 
 def risk(scan: dict[str, Any]) -> str | None:
@@ -34,6 +38,11 @@ def severity(word: str | None, *, is_rated: bool) -> str:
     return "–" if word is None else word.capitalize() if is_rated else "Unrated"
 
 
+_NO_PROBLEM = {
+    "complete": "No problem is known.",
+    "partial": "No problem was found in what could be looked at; of the rest nothing is known.",
+    "failed": "Nothing is known of its problems.",
+}
 _LIST: show.Columns = {
     "Scan": lambda scan: (
         f"{scan['repository']}:{scan['image']}#{scan['feedRevision']}"
@@ -116,10 +125,22 @@ def show_(scan: ScanText, output: Out = Output.TABLE) -> None:
     if output is Output.JSON:
         show.as_json(found)
         return
-    show.thing(output, {**_ONE, "Why not whole": "stateReason"} if found["stateReason"] else _ONE, found)
+    show.thing(output, _ONE, found)
+    _tell_not_whole(found)
     show.line("")
     rows = [{**problem, "package": each} for problem in found["problems"] for each in problem["vulnerablePackages"]]
-    show.rows(output, _PROBLEMS, rows, empty="No problem is known.")
+    show.rows(output, _PROBLEMS, rows, empty=_NO_PROBLEM[found["state"]])
+
+
+def _tell_not_whole(scan: dict[str, Any]) -> None:
+    """What a scan that is not whole must be told with, an item for each reason; nothing for a whole one."""
+    if scan["state"] == "complete":
+        return
+    failed, partly = "The scan failed:", "Partly scanned; there may be more problems than found:"
+    show.line("")
+    show.line(failed if scan["state"] == "failed" else partly)
+    for each in scan["stateReasons"]:
+        show.item(each)
 
 
 @app.command()
@@ -150,18 +171,57 @@ def wait(
     session = signed_in()
     found = names.image(session, image)
 
-    def ask(_: Say) -> dict[str, Any] | None:
+    text = f"Waiting for the scan of {found['displayName']}"
+    begun = time.monotonic()
+
+    def ask(say: Say) -> dict[str, Any] | None:
         status = status_of(session, found)
-        if status is not None and status["missingStatements"]:
-            raise Refused(
-                f"{found['displayName']} cannot be scanned: the scanning service may not read it.",
-                advice=f"Run: {command_to_allow(status['missingStatements'])}",
-            )
+        if status is None or status["standing"] == "unwatched":
+            _require_scanner(session, found, is_late=time.monotonic() - begun > HEARD_SECONDS)
+        elif status["missingStatements"]:
+            raise _not_permitted(found, status["missingStatements"])
+        elif status["standing"] == "waiting-for-feed":
+            say(f"{text}: it waits for the first feed revision")
         scan: dict[str, Any] | None = status["latestScan"] if status and status["standing"] == "scanned" else None
         return scan
 
-    scanned = until(ask, f"Waiting for the scan of {found['displayName']}", seconds)
+    scanned = until(ask, text, seconds)
     show.said(output, f"{found['displayName']}: {risk(scanned)}, {scanned['problemCount']} problems.", scanned)
+
+
+def _require_scanner(session: Session, image: dict[str, Any], *, is_late: bool) -> None:
+    """Errors: Refused when an image that nobody has asked to scan will never be scanned.
+
+    A push is heard of a moment later; `is_late`: that moment is over.
+    """
+    try:
+        found = session.server.get(f"/20260901/repositories/{image['repositoryId']}/scanner").body
+    except Refused as refusal:
+        if refusal.reason is not Reason.NOT_FOUND:
+            raise
+        return  # who may not see the scanner waits
+    name = shlex.quote(image["repositoryName"])
+    if found["scanner"] is None:
+        raise Refused(
+            f"{image['displayName']} will not be scanned: its repository has no image scanner.",
+            advice=f"Run: assay scanner add {name}",
+        )
+    if found["missingStatements"]:
+        raise _not_permitted(image, found["missingStatements"])
+    if is_late:
+        raise Refused(
+            f"{image['displayName']} will not be scanned: it was pushed before the image scanner of its repository was "
+            "added, and was not among the latest images then.",
+            advice=f"Push it again, or add the scanner for more images: assay scanner remove {name}; "
+            f"assay scanner add {name} --images NUMBER",
+        )
+
+
+def _not_permitted(image: dict[str, Any], missing: list[str]) -> Refused:
+    return Refused(
+        f"{image['displayName']} cannot be scanned: the scanning service may not read it.",
+        advice=f"Run: {command_to_allow(missing)}",
+    )
 
 
 def status_of(session: Session, image: dict[str, Any]) -> dict[str, Any] | None:

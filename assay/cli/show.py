@@ -5,7 +5,9 @@ need not wait for it.
 """
 
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
@@ -15,9 +17,12 @@ import msgspec
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 #: Tables are folded to a terminal's width; a file or a pipe gets whole lines.
 PIPE_COLUMNS = 10_000
+#: Sentences are folded at this width, or at a narrower terminal's.
+TEXT_COLUMNS_MAX = 100
 
 Row = dict[str, Any]
 #: A column: a member of the row (dots reach into nested objects), or a function of the row.
@@ -48,7 +53,7 @@ def rows(output: Output, columns: Columns, found: Sequence[Row], *, empty: str) 
     for row in found:
         # Text, not str: what comes from an image or a person must not be read as markup.
         table.add_row(*(Text(_shown(row, column), overflow="fold") for column in columns.values()))
-    _people().print(table)
+    _draw(table)
 
 
 def thing(output: Output, columns: Columns, found: Row) -> None:
@@ -62,7 +67,7 @@ def thing(output: Output, columns: Columns, found: Row) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for heading, column in columns.items():
         table.add_row(Text(heading, style="bold"), Text(_shown(found, column), overflow="fold"))
-    _people().print(table)
+    _draw(table)
 
 
 def said(output: Output, text: str, found: Any) -> None:
@@ -89,6 +94,20 @@ def as_json(value: Any) -> None:
 def line(text: str) -> None:
     """A sentence for people on standard output, never folded and never read as markup."""
     sys.stdout.write(f"{text}\n")
+
+
+def item(text: str) -> None:
+    """One of several sentences for people, folded between words to the terminal's width, or to one that reads well."""
+    columns = min(shutil.get_terminal_size((TEXT_COLUMNS_MAX, 0)).columns, TEXT_COLUMNS_MAX)
+    folded = textwrap.wrap(
+        _cell(text),
+        columns,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    line("\n".join(folded))
 
 
 def error(text: str) -> None:
@@ -137,6 +156,14 @@ def _errors() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def _draw(table: "Table") -> None:
+    """A table, without the blanks that fill each line up to the longest one."""
+    console = _people()
+    with console.capture() as drawn:
+        console.print(table)
+    sys.stdout.write("\n".join(each.rstrip(" ") for each in drawn.get().split("\n")))
 
 
 def _shown(row: Row, column: Column) -> str:

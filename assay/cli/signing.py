@@ -55,6 +55,8 @@ def sign(
     tag = "" if names.is_ocid(image, "containerimage") else names.image_name(session, image).tag
     body = {"kmsKeyId": by["id"], "tag": tag, "description": description}
     made = session.server.post(f"/20260901/images/{found['id']}/actions/sign", body).body
+    for warning in made["warnings"]:
+        show.note(f"WARNING: {warning}")
     show.said(output, f"Signed {found['repositoryName']}@{made['imageDigest']} with {by['displayName']}.", made)
 
 
@@ -104,8 +106,6 @@ def _remind(session: Session, image: dict[str, Any]) -> None:
         return
     if scans:
         show.note(f"Latest scan: {risk(scans[0])}, {scans[0]['problemCount']} problems.")
-    else:
-        show.note("This image was never scanned.")
     if said:
         word = "accepted" if said[0]["isAccepted"] else "refused"
         show.note(f"Verdict: {word} by {said[0]['reviewer']}: {said[0]['reason']}")

@@ -44,6 +44,8 @@ def shape_of(key: dict[str, Any]) -> str:
     return f"{shape['algorithm']} {shape['length'] * 8}"
 
 
+Version = Annotated[str, typer.Option("--version", help="A key version's OCID (assay key versions KEY).")]
+
 _VAULTS: show.Columns = {
     "Vault": "displayName",
     "State": "lifecycleState",
@@ -54,6 +56,13 @@ _KEYS: show.Columns = {
     "Key": "displayName",
     "Vault": "vaultName",
     "Shape": shape_of,
+    "State": "lifecycleState",
+    "Created": show.when("timeCreated"),
+    "Deleted on": show.when("timeOfDeletion"),
+}
+_VERSIONS: show.Columns = {
+    "Version": "id",
+    "Current": "isCurrent",
     "State": "lifecycleState",
     "Created": show.when("timeCreated"),
     "Deleted on": show.when("timeOfDeletion"),
@@ -158,26 +167,37 @@ def rotate(key: KeyText, output: Out = Output.TABLE) -> None:
     show.said(output, f"{found['displayName']} has a new version, {made['id']}.", made)
 
 
+@keys.command("versions")
+def list_versions(key: KeyText, output: Out = Output.TABLE) -> None:
+    """List a key's versions, the newest first."""
+    session = signed_in()
+    found = names.key(session, key)
+    versions = session.server.everything(f"{names.KEYS}/{found['id']}/keyVersions")
+    rows = [{**each, "isCurrent": each["id"] == found["currentKeyVersion"]} for each in versions]
+    show.rows(output, _VERSIONS, rows, empty="The key has no version.")
+
+
 @keys.command("schedule-deletion")
 def schedule_deletion(
     key: KeyText,
+    version: Version = "",
     on: Annotated[
         str, typer.Option(help="A time such as 2027-01-31T12:00:00Z, 7 to 30 days ahead; the latest if left out.")
     ] = "",
     output: Out = Output.TABLE,
 ) -> None:
-    """Have a key destroyed later; until then it is out of use, and can be had back."""
-    changed = _act(signed_in(), key, "scheduleDeletion", {"timeOfDeletion": on} if on else {})
+    """Have a key, or one older version of it, destroyed later; from now on what only it has signed is denied."""
+    changed, name = _act_on(signed_in(), key, version, "scheduleDeletion", {"timeOfDeletion": on} if on else {})
     day = changed["timeOfDeletion"][:10]
-    again = f"assay key cancel-deletion {changed['id']}"
-    show.said(output, f"{changed['displayName']} will be destroyed on {day}. To keep it: {again}", changed)
+    of = f"{changed['keyId']} --version {changed['id']}" if version else changed["id"]
+    show.said(output, f"{name} will be destroyed on {day}. To keep it: assay key cancel-deletion {of}", changed)
 
 
 @keys.command("cancel-deletion")
-def cancel_deletion(key: KeyText, output: Out = Output.TABLE) -> None:
-    """Keep a key that was to be destroyed."""
-    changed = _act(signed_in(), key, "cancelDeletion")
-    show.said(output, f"{changed['displayName']} stays; its state is {changed['lifecycleState']}.", changed)
+def cancel_deletion(key: KeyText, version: Version = "", output: Out = Output.TABLE) -> None:
+    """Keep a key, or a version of it, that was to be destroyed."""
+    changed, name = _act_on(signed_in(), key, version, "cancelDeletion")
+    show.said(output, f"{name} stays; its state is {changed['lifecycleState']}.", changed)
 
 
 @keys.command("export-public")
@@ -194,6 +214,16 @@ def export_public(
     show.document(output, read["publicKey"], read)
 
 
-def _act(session: Session, key: str, act: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _act(session: Session, key: str, act: str) -> dict[str, Any]:
+    return _act_on(session, key, "", act)[0]
+
+
+def _act_on(
+    session: Session, key: str, version: str, act: str, body: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], str]:
+    """Act on a key, or on a version of it if one is named: what it is now, and its name for people."""
     found = names.key(session, key)
-    return dict(session.server.post(f"{names.KEYS}/{found['id']}/actions/{act}", body).body)
+    path, name = f"{names.KEYS}/{found['id']}", found["displayName"]
+    if version:
+        path, name = f"{path}/keyVersions/{version}", f"The version {version} of {name}"
+    return dict(session.server.post(f"{path}/actions/{act}", body).body), name

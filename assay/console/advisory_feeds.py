@@ -66,8 +66,8 @@ def _row(state: feeds.FeedState, now: int) -> FeedRow:
         title = f"Feed {state.config.name} {age}."
         last = f"The last run said: {state.last_error} " if state.last_error else ""
         trouble = f"{last}Next try {words.relative(state.next_run, now)}."
-    if state.last_success is None and not state.last_error:
-        kind, said = "info", "first reading under way"
+    if state.is_first_load:
+        kind, said = "info", "first load under way"
     return FeedRow(
         name=state.config.name,
         kind=kind,

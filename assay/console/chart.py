@@ -35,14 +35,14 @@ Counts = tuple[int, int, int, int, int]
 
 
 class Lane(StrEnum):
-    """What caused a scan, as the lanes under the plot tell it; `manual` and `enabled` count as a push."""
+    """What caused a scan, as the lanes under the plot tell it; other is what people did, such as adding a scanner."""
 
     PUSH = "Push"
     FEED = "Feed"
-    RULE = "Rule"
+    OTHER = "Other"
 
 
-LANE_Y = {Lane.PUSH: 260, Lane.FEED: 278, Lane.RULE: 296}
+LANE_Y = {Lane.PUSH: 260, Lane.FEED: 278, Lane.OTHER: 296}
 
 
 class Standing(StrEnum):
@@ -58,7 +58,8 @@ class Standing(StrEnum):
 class ScanPoint:
     """One scan: `counts` of Critical, High, Medium, Low, Unrated, or None when it is partial or failed.
 
-    `name` is what a comparison calls it; `title` and `href` are those of its mark.
+    `name` is what a comparison calls it; `title` and `href` are those of its mark, which stands at `caused_at`, when
+    that is known to be another time than the scan's own.
     """
 
     at: int
@@ -68,6 +69,7 @@ class ScanPoint:
     title: str
     href: str
     verdict: Standing = Standing.NONE
+    caused_at: int | None = None
 
     def __post_init__(self) -> None:
         if self.counts is not None and (len(self.counts) != len(SEVERITIES) or min(self.counts) < 0):
@@ -150,6 +152,7 @@ class Drawing:
     bands: tuple[Band, ...]
     labels: tuple[Label, ...]
     flags: tuple[Line, ...]
+    pushed: tuple[str, ...]
     picks: tuple[Line, ...]
     verdicts: tuple[Box, ...]
     marks: tuple[Mark, ...]
@@ -190,18 +193,23 @@ def draw(
         bands=tuple(_band(rank, shown, scale) for rank in range(len(SEVERITIES))),
         labels=_labels(shown, scale),
         flags=tuple(Line(scale.x(flag.at), flag.name) for flag in pushes if flag.at >= begin),
+        pushed=tuple(_shape(Lane.PUSH, scale.x(flag.at)) for flag in pushes if flag.at >= begin),
         picks=tuple(Line(scale.x(flag.at), flag.name) for flag in picks if flag.at >= begin),
         verdicts=_strip(shown, scale),
         marks=tuple(
-            Mark(_shape(point.lane, scale.x(point.at)), point.at, point.name, point.title, point.href)
+            Mark(_shape(point.lane, scale.x(_caused_at(point))), point.at, point.name, point.title, point.href)
             for point in shown
         ),
         lanes=tuple(
             Line(y, lane.value)
             for lane, y in LANE_Y.items()
-            if lane is not Lane.RULE or any(point.lane is lane for point in shown)
+            if lane is not Lane.OTHER or any(point.lane is lane for point in shown)
         ),
     )
+
+
+def _caused_at(point: ScanPoint) -> int:
+    return point.at if point.caused_at is None else point.caused_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +318,7 @@ def _strip(points: tuple[ScanPoint, ...], scale: _Scale) -> tuple[Box, ...]:
 
 
 def _shape(lane: Lane, x: float) -> str:
-    """A triangle for a push, a dot for a feed, a diamond for a rule; each about 10 units wide."""
+    """A triangle for a push, a dot for a feed, a diamond for another cause; each about 10 units wide."""
     y = LANE_Y[lane]
     if lane is Lane.PUSH:
         return f"M{x} {y - 5}l5 9h-10z"

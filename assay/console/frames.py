@@ -49,6 +49,8 @@ TOLD = {
     "key-made": "The key is there. Clusters can trust it.",
     "key-disabled": "The key is disabled. It signs no more, and nothing it signed is trusted.",
     "key-enabled": "The key is enabled.",
+    "version-to-be-deleted": "The version will be destroyed. What only it has signed is no longer trusted.",
+    "version-kept": "The version stays, and what it signed is trusted again.",
     "key-rotated": "The key has a new version, which signs from now on.",
     "credential-deleted": "The token is deleted. It opens nothing any more.",
     "cluster-made": "The cluster is there. Set its policy, then install its webhook.",

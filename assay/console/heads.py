@@ -136,8 +136,8 @@ def _banners(
         said = f"{verdict.reviewer_name} refused it at r{verdict.revision}: {verdict.reason}"
         found.append(Banner("bad", "warn", "Signed, but its verdict is refused.", said))
     if scan is not None and scan.state.value == "partial":
-        said = f"{scan.reason} There may be more than was found, so it has no risk level."
+        said = f"{scan.reason}. There may be more than was found, so it has no risk level."
         found.append(Banner("warn", "warn", "Partly scanned: no risk level.", said))
     if scan is not None and scan.state.value == "failed":
-        found.append(Banner("bad", "bad", "The scan failed.", scan.reason))
+        found.append(Banner("bad", "bad", "The scan failed.", f"{scan.reason}."))
     return tuple(found)

@@ -76,7 +76,9 @@ def chart_values(visit: Visit, view: ImageView) -> dict[str, Any]:
     given = given_on(visit, view)
     whole = bool(visit.one_of("span", "13-months"))
     points = tuple(
-        point_of(scan, standing_at(scan, given), f"{view.path}/scans/{name_of(scan)}", visit.now)
+        point_of(
+            scan, standing_at(scan, given), f"{view.path}/scans/{name_of(scan)}", visit.now, view.image.time_created
+        )
         for scan in scans
         if scan.time_created >= visit.now - KEPT
     )

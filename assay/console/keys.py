@@ -11,7 +11,7 @@ from assay.console.replies import Download, Elsewhere, Page, Reply
 from assay.console.visit import Visit
 from assay.errors import Reason, Refused, not_found
 from assay.iam.identity import tenancies
-from assay.vault import keys, resources, shapes, vaults
+from assay.vault import deletion, keys, resources, shapes, vaults
 
 KEYS_SHOWN_MAX = 200
 TRAIL_ROWS = 8
@@ -29,6 +29,15 @@ STATES = {
     "DISABLED": ("bad", "Disabled"),
     "PENDING_DELETION": ("warn", "To be deleted"),
     "DELETED": ("off", "Deleted"),
+}
+
+
+_SAID = {
+    "disable": "key-disabled",
+    "enable": "key-enabled",
+    "rotate": "key-rotated",
+    "version-delete": "version-to-be-deleted",
+    "version-keep": "version-kept",
 }
 
 
@@ -68,6 +77,7 @@ class VaultRow:
 class VersionRow:
     """A version of a key, numbered from the first."""
 
+    ocid: str
     number: int
     current: bool
     fingerprint: str
@@ -76,6 +86,9 @@ class VersionRow:
     signs: bool
     verifies: bool
     made: Instant
+    ends: Instant | None
+    may_delete: bool
+    may_keep: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +189,7 @@ def show_key(visit: Visit) -> Reply:
 
 
 def change_key(visit: Visit) -> Elsewhere:
-    """Disable, enable or rotate a key."""
+    """Disable, enable or rotate a key; have an older version of it deleted, or keep it after all."""
     key = resolve(visit, visit.names["key"])
     act = visit.sent("do")
     if act == "disable":
@@ -185,9 +198,13 @@ def change_key(visit: Visit) -> Elsewhere:
         keys.enable_key(visit.store, visit.actor, key.ocid)
     elif act == "rotate":
         keys.create_key_version(visit.store, visit.actor, key.ocid, root=visit.app.root.key)
+    elif act == "version-delete":
+        deletion.schedule_key_version_deletion(visit.store, visit.actor, key.ocid, visit.sent("version"))
+    elif act == "version-keep":
+        deletion.cancel_key_version_deletion(visit.store, visit.actor, key.ocid, visit.sent("version"))
     else:
         raise Refused("The form names no act.", advice="Load the page again.")
-    return visit.back(f"/k/{key.ocid}", f"key-{act}d")
+    return visit.back(f"/k/{key.ocid}", _SAID[act])
 
 
 def public_key(visit: Visit) -> Reply:
@@ -271,6 +288,7 @@ def _version_row(index: int, version: resources.KeyVersion, key: resources.Key) 
     trusted = version.state == "ENABLED" and key.state == "ENABLED"
     current = version.ocid == key.current_version
     return VersionRow(
+        ocid=version.ocid,
         number=index + 1,
         current=current,
         fingerprint=f"SHA256:{hashlib.sha256(der).hexdigest()[:16]}",
@@ -279,4 +297,7 @@ def _version_row(index: int, version: resources.KeyVersion, key: resources.Key) 
         signs=trusted and current,
         verifies=trusted,
         made=version.time_created,
+        ends=version.time_of_deletion,
+        may_delete=version.state == "ENABLED" and not current,
+        may_keep=version.state == "PENDING_DELETION",
     )

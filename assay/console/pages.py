@@ -1,5 +1,7 @@
 """Every address of the console and the functions behind it, in the order in which they are tried."""
 
+from starlette.convertors import StringConvertor, register_url_convertor
+
 from assay.console import (
     access,
     account,
@@ -22,7 +24,16 @@ from assay.console import (
 )
 from assay.console.gate import Place
 
-_IMAGE = "/r/{name:path}/-/{digest}"
+
+class _DigestConvertor(StringConvertor):
+    """A part of an address that is a digest: it has a colon, as no other word after `/-/` has."""
+
+    regex = "[^/:]+:[^/]+"
+
+
+register_url_convertor("digest", _DigestConvertor())
+
+_IMAGE = "/r/{name:path}/-/{digest:digest}"
 _TAG = "/r/{name:path}/-/t/{tag}"
 
 #: `-` alone is no component of a repository name, so `/-/` ends the name.

@@ -17,8 +17,8 @@ LETTERS = {
 RISKS = {"CRITICAL": "c", "HIGH": "h", "MEDIUM": "m", "LOW": "l", "NONE": "n"}
 CAUSES = {
     model.Cause.PUSH: ("Push", Lane.PUSH),
-    model.Cause.ENABLED: ("Scanner added", Lane.PUSH),
-    model.Cause.MANUAL: ("By hand", Lane.PUSH),
+    model.Cause.ENABLED: ("Scanner added", Lane.OTHER),
+    model.Cause.MANUAL: ("By hand", Lane.OTHER),
     model.Cause.FEED: ("Feed revision", Lane.FEED),
 }
 
@@ -64,7 +64,8 @@ def status_view(status: model.ImageStatus | None) -> ScanView:
     if status.standing is model.Standing.NOT_PERMITTED and status.scan is None:
         return ScanView("failed", None, "The scanning service may not read it")
     if status.scan is None:
-        return ScanView("waiting", None, "Waiting for its first scan")
+        awaited = "the first feed revision" if status.standing is model.Standing.NO_ADVISORIES else "its first scan"
+        return ScanView("waiting", None, f"Waiting for {awaited}")
     view = view_of(status.scan)
     is_current = status.standing in (model.Standing.SCANNED, model.Standing.WAITING)
     return view if is_current else replace(view, note=f"as of r{status.current_as_of or status.scan.revision}, not now")
@@ -101,8 +102,8 @@ def standing_of(verdict: model.Verdict | None, latest: model.Scan | None = None)
     return Standing.LAPSED if latest is not None and latest.counts != verdict.counts else Standing.PASSED
 
 
-def point_of(scan: model.Scan, verdict: Standing, href: str, now: int) -> ScanPoint:
-    """A scan in the chart; its mark says when, why and how many."""
+def point_of(scan: model.Scan, verdict: Standing, href: str, now: int, pushed_at: int) -> ScanPoint:
+    """A scan in the chart; its mark says when, why and how many. A scan that a push caused is marked at the push."""
     return ScanPoint(
         at=scan.time_created,
         name=name_of(scan),
@@ -111,4 +112,5 @@ def point_of(scan: model.Scan, verdict: Standing, href: str, now: int) -> ScanPo
         title=f"{words.minute(scan.time_created, now)}: {cause_of(scan)}; {problems_said(scan)}",
         href=href,
         verdict=verdict,
+        caused_at=min(pushed_at, scan.time_created) if scan.cause is model.Cause.PUSH else None,
     )

@@ -71,7 +71,7 @@ def show(visit: Visit) -> Reply:
             "scan": _row(view, scan, Standing(given.standing)),
             "why_at": f"?scan={name_of(scan)}",
             "previous": name_of(previous) if previous else "",
-            "reason": scan.reason,
+            "reason": f"{scan.reason}." if scan.reasons else "",
             "current": found.current_as_of,
             "reviewable": scan.state.value != "failed",
             "verdict": given,

@@ -12,7 +12,8 @@ from assay.console.visit import Visit
 from assay.errors import Refused, not_found
 from assay.registry import images
 from assay.registry.model import Image
-from assay.signing import resources, sign, signatures
+from assay.scanning import results
+from assay.signing import caution, resources, sign, signatures
 from assay.vault.resources import Key
 
 
@@ -69,6 +70,7 @@ def show_form(visit: Visit) -> Reply:
             **_panel(visit, image),
             "verdict": verdict,
             "effect": _effect(verdict, has_scan=view.latest is not None),
+            "caution": caution.caution(results.statuses(visit.store, visit.actor, [image.ocid]).get(image.ocid)),
             "subject": "the image" if len(parts) == 1 else f"the index and its {len(parts) - 1} platforms",
             "parts": parts,
             "signed_count": words.plural(len(parts), "digest"),
@@ -126,9 +128,8 @@ def _effect(verdict: VerdictView, *, has_scan: bool) -> Effect:
         return Effect("warn", "The reviewer accepted this image.", verdict.footer)
     if verdict.standing == Standing.REFUSED.value:
         return Effect("bad", "The reviewer refused this image.", "Signing it vouches for what was refused.")
-    if has_scan:
-        return Effect("warn", "Nobody has reviewed this image.", "Review its scan first; the verdict is shown here.")
-    return Effect("warn", "This image has not been scanned.", "Signing it vouches for what nobody has looked at.")
+    review = "Review its scan first; the verdict is shown here." if has_scan else "There is no scan to review."
+    return Effect("warn", "Nobody has reviewed this image.", review)
 
 
 def _choice(visit: Visit, key: Key) -> str:

@@ -54,6 +54,8 @@ def scanned(status: model.ImageStatus | None, path: str, scanner_path: str) -> S
         return Stage("Not scanned", "bad", "the scanning service lacks a statement", scanner_path)
     if status is not None and status.standing is model.Standing.WAITING and scan is None:
         return Stage("Waiting", "off", "for its first scan; reload")
+    if status is not None and status.standing is model.Standing.NO_ADVISORIES:
+        return Stage("Waiting", "off", "for the first feed revision; reload")
     if scan is None or status is None:
         return Stage("Not scanned", "off", "no image scanner looks at it", scanner_path)
     if scan.state is not risk.ScanState.COMPLETE:

@@ -52,6 +52,19 @@ MARGIN_SECONDS = 1.0
 
 _TIMEOUT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)s|([0-9]{1,6})ms")
 
+#: Source: k8s.io/apimachinery, meta/v1, StatusReason.
+_STATUS_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    408: "Timeout",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+}
+
 log = getLogger(__name__)
 
 T = TypeVar("T")
@@ -241,5 +254,17 @@ def _review(content: bytes) -> Response:
 def _refusal(fault: AssayError, *, status: int | None = None) -> Response:
     told = ANSWERS[fault.reason]
     headers = {"www-authenticate": 'Bearer realm="assay admission"'} if fault.reason is Reason.NOT_AUTHENTICATED else {}
-    body = msgspec.json.encode({"code": told.oci_code, "message": str(fault)})
-    return Response(body, status or told.status, headers, "application/json")
+    code = status or told.status
+    # A Status of the Kubernetes API: of any other body an API server tells its user and its log nothing.
+    body = msgspec.json.encode(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": str(fault),
+            "reason": _STATUS_REASONS.get(code, ""),
+            "code": code,
+        }
+    )
+    return Response(body, code, headers, "application/json")

@@ -1,8 +1,8 @@
 """TLS for the ports that speak it: a context whose certificate is renewed while it serves, and who presented what.
 
 The admission port's protocol class puts the client certificate that TLS has verified into the scope, as
-`CLIENT_CERTIFICATE` (DER, None without one), and hangs up on clients that don't come to the end of their headers. It
-uses private parts of uvicorn, whose version is pinned; `tests/contract/test_admission_door.py` holds what is promised.
+`CLIENT_CERTIFICATE` (DER, None without one). It uses private parts of uvicorn, whose version is pinned;
+`tests/contract/test_admission_door.py` holds what is promised here.
 """
 
 import asyncio
@@ -14,16 +14,15 @@ from logging import getLogger
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assay.admission.identity import ServerIdentity
 from assay.clock import HOUR, SECOND, Clock
 from assay.errors import AssayError
+from assay.http.headers import BoundedHeaders
 
 CLIENT_CERTIFICATE = "assay.client_certificate"
-#: API servers send their headers at once.
-HEADERS_SECONDS = 5.0
-HEADERS_BYTES_MAX = 64 * 1024
+#: In which an idle client may answer the end of TLS when the server stops.
+LEAVE_SECONDS = 1.0
 RENEWAL_SECONDS = HOUR / SECOND
 
 log = getLogger(__name__)
@@ -81,11 +80,11 @@ async def renew_hourly(renew: Callable[[], bool], port: str) -> None:
             log.warning("%s: the server certificate is due and could not be renewed: %s", port, fault)
 
 
-class AdmissionProtocol(HttpToolsProtocol):
+class AdmissionProtocol(BoundedHeaders):
     """Give as `http=` to uvicorn's configuration."""
 
-    _headers_due: asyncio.TimerHandle | None = None
-    _header_bytes = 0
+    #: API servers send their headers at once.
+    headers_seconds = 5.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who connected; TLS has come to its end here."""
@@ -93,43 +92,15 @@ class AdmissionProtocol(HttpToolsProtocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self.app = _presenting(self.app, certificate)
-        self._await_headers()
 
-    def data_received(self, data: bytes) -> None:
-        """Hang up when headers grow beyond what they may be."""
-        if self._headers_due is not None:
-            self._header_bytes += len(data)
-        super().data_received(data)
-        if self._headers_due is not None and self._header_bytes > HEADERS_BYTES_MAX:
-            self._hang_up()
+    def shutdown(self) -> None:
+        """The server stops. An idle client need not take its leave: TLS would have us wait for its answer."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(LEAVE_SECONDS, self.transport.abort)
 
-    def on_message_begin(self) -> None:
-        """A further request on the same connection has as long as the first."""
-        self._await_headers()
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """The headers are here; what comes now is the door's to bound."""
-        self._headers_came()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._headers_came()
-        super().connection_lost(exc)
-
-    def _await_headers(self) -> None:
-        if self._headers_due is None:
-            self._header_bytes = 0
-            self._headers_due = self.loop.call_later(HEADERS_SECONDS, self._hang_up)
-
-    def _headers_came(self) -> None:
-        if self._headers_due is not None:
-            self._headers_due.cancel()
-            self._headers_due = None
-
-    def _hang_up(self) -> None:
-        self._headers_came()
+    def hang_up(self) -> None:
+        """End a connection at once: TLS would have us wait for the client's leave."""
         self.transport.abort()
 
 

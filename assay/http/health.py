@@ -1,7 +1,8 @@
 """Health and metrics: what a load balancer, a cluster and Prometheus ask.
 
-`/healthz` says that the process answers; `/readyz` that it can serve: database and blob store answer. A sealed vault, a
-stale feed or facts that wait are told but don't make the server unready: pulls and admission go on.
+`/healthz` says that the process answers; `/readyz` that it can serve: database and blob store answer. A sealed vault,
+an admission port that had to stay closed, a stale feed or facts that wait are told but don't make the server unready:
+what does not need them goes on.
 """
 
 from collections.abc import Iterable

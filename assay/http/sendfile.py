@@ -18,7 +18,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from assay.http.headers import BoundedHeaders
 
 PATHSEND = "http.response.pathsend"
 #: The ASGI extension that holds the request target byte for byte, for request signatures (see `oci_api.targets`).
@@ -31,9 +33,6 @@ KEEP_UP_MILLISECONDS = 20
 #: A reader that takes nothing for so long is cut off.
 STALL_SECONDS = 60.0
 THREADS = 8
-#: All headers of a request with its target, and the time in which they must have come.
-HEADER_BYTES_MAX = 64 * 1024
-HEADERS_SECONDS = 60.0
 
 _TLS_HELLO = b"\x16\x03"
 
@@ -44,23 +43,10 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sendfile")
 
 
-class SendfileProtocol(HttpToolsProtocol):
-    """Give as `http=` to uvicorn. It also bounds what uvicorn does not: the length and the time of headers."""
+class SendfileProtocol(BoundedHeaders):
+    """Give as `http=` to uvicorn."""
 
     _is_first_read = True
-    _awaits_headers = True
-    _header_bytes = 0
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the client its time to send the first headers."""
-        super().connection_made(transport)
-        self._await_headers()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop_waiting()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Hang up on a TLS hello in silence: container clients try TLS first, on every run."""
@@ -69,32 +55,11 @@ class SendfileProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         super().data_received(data)
-        if self._awaits_headers:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES_MAX:
-                self.send_400_response("The headers are too long.")
-
-    def on_message_begin(self) -> None:
-        """The next request's headers have begun."""
-        super().on_message_begin()
-        self._await_headers()
 
     def on_headers_complete(self) -> None:
-        """The headers are whole."""
-        self._stop_waiting()
-        self._awaits_headers, self._header_bytes = False, 0
+        """The headers are whole: the scope gets the target as it was sent."""
         self.scope["extensions"] = {REQUEST_TARGET: {"target": self.url}}
         super().on_headers_complete()
-
-    def _await_headers(self) -> None:
-        self._stop_waiting()
-        self._awaits_headers = True
-        self._deadline = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
-
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, _with_pathsend(cycle, app) if self.scheme == "http" else app)

@@ -1,11 +1,13 @@
 """Starts and stops the servers of one process: the main port, and TLS ports for admission and OCI's clients."""
 
 import asyncio
-import contextlib
+import errno
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from logging import getLogger
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,7 +16,7 @@ from starlette.routing import BaseRoute
 from assay.admission import identity
 from assay.admission.identity import ServerIdentity
 from assay.app import App
-from assay.errors import AssayError, Refused
+from assay.errors import Refused
 from assay.http import admission, distribution, health
 from assay.http.certificates import RenewedContext, renew_hourly
 from assay.http.distribution import Services
@@ -24,6 +26,45 @@ from assay.http.tunnels import TunnelServer
 #: Threads for the registry's verbs; console and API have their own.
 REGISTRY_THREADS = 16
 STOP_SECONDS = 10
+#: Connections that wait in the kernel to be accepted, at each address.
+BACKLOG = 2048
+#: An address of a host that this machine doesn't have, such as ::1 where IPv6 is off.
+_NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+log = getLogger(__name__)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[Sequence[socket.socket]]:
+    """Take a port on every address of `host`, until the block ends; who connects before it is served waits.
+
+    Errors: Refused for a port that is taken, or a host that is not this machine's.
+    """
+    with ExitStack() as opened:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            sockets = []
+            for family, _, _, _, address in dict.fromkeys(found):
+                try:
+                    listener = socket.create_server(address, family=family, backlog=BACKLOG)
+                except OSError as fault:
+                    if fault.errno not in _NO_SUCH_ADDRESS or len(found) == 1:
+                        raise
+                else:
+                    sockets.append(opened.enter_context(listener))
+        except OSError as fault:
+            # create_server adds the address, which is said already.
+            raise _cannot_listen(host, port, (fault.strerror or str(fault)).partition(" (")[0]) from fault
+        if not sockets:
+            raise _cannot_listen(host, port, "this machine has no such address")
+        yield sockets
+
+
+def _cannot_listen(host: str, port: int, why: str) -> Refused:
+    return Refused(
+        f"{host}:{port} cannot be listened on: {why}.",
+        advice="Is another server running there? Set another port (docs/settings.md).",
+    )
 
 
 def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
@@ -97,8 +138,8 @@ def oci_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
     return TunnelServer(config, tls.context, endpoints.admits)
 
 
-async def serve(servers: Sequence[uvicorn.Server]) -> None:
-    """Run until interrupted or terminated, or until one of the servers ends. Errors: Refused when a port is taken."""
+async def serve(servers: Mapping[uvicorn.Server, Sequence[socket.socket]]) -> None:
+    """Run each server on its sockets, until interrupted or terminated, or until one of them ends."""
     for server in servers:
         # Signals are ours: one interrupt stops all.
         server.capture_signals = _no_signals  # type: ignore[method-assign]
@@ -108,29 +149,20 @@ async def serve(servers: Sequence[uvicorn.Server]) -> None:
         for server in servers:
             server.should_exit = True
 
+    def interrupted() -> None:
+        log.info("stopping; what is under way has %d seconds to end", STOP_SECONDS)
+        stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    running = [asyncio.create_task(_run(server)) for server in servers]
+        loop.add_signal_handler(number, interrupted)
+    running = [asyncio.create_task(server.serve(list(sockets))) for server, sockets in servers.items()]
     try:
         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop()
-        outcomes = await asyncio.gather(*running, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, AssayError):
-            raise outcome
+        await asyncio.gather(*running)
 
 
-async def _run(server: uvicorn.Server) -> None:
-    try:
-        await server.serve()
-    except SystemExit as fault:
-        raise Refused(
-            f"{server.config.host}:{server.config.port} cannot be listened on.",
-            advice="Is another server running there? Set another port (docs/settings.md).",
-        ) from fault
-
-
-@contextlib.contextmanager
+@contextmanager
 def _no_signals() -> Iterator[None]:
     yield

@@ -10,14 +10,12 @@ import contextlib
 import re
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 
 #: From the connection to the TLS handshake's end, each of its two parts.
 GREETING_SECONDS = 10.0
@@ -81,30 +79,26 @@ class TunnelServer(uvicorn.Server):
         self._greetings: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen. Errors: SystemExit, as uvicorn's own, when the port is taken."""
-        try:
-            family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
-            self._listener = socket.create_server((self.config.host, self.config.port), family=family)
-        except OSError as fault:
-            log.error("%s:%d: %s", self.config.host, self.config.port, fault)  # noqa: TRY400
-            sys.exit(STARTUP_FAILURE)
-        self._listener.settimeout(0)
-        await super().startup(sockets=sockets or [])
-        self._accepting = asyncio.create_task(self._accept())
+        """Accept on `sockets`, which listen already."""
+        self._listeners = tuple(sockets or ())
+        await super().startup(sockets=[])
+        for listener in self._listeners:
+            listener.settimeout(0)
+        self._accepting = [asyncio.create_task(self._accept(listener)) for listener in self._listeners]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to listen, drop who has not come to TLS yet, and end as uvicorn does."""
-        for task in (self._accepting, *self._greetings):
+        tasks = (*self._accepting, *self._greetings)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(self._accepting, *self._greetings, return_exceptions=True)
-        self._listener.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await super().shutdown(sockets)
 
-    async def _accept(self) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._listener)
+                connection, _ = await loop.sock_accept(listener)
             except OSError as fault:
                 log.warning("no connection can be accepted: %s", fault)
                 await asyncio.sleep(EXHAUSTED_SECONDS)

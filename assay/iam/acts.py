@@ -68,12 +68,14 @@ def perform(
     retry_token: str | None = None,
     request: object = None,
     replay: type[T] | None = None,
+    is_recorded: bool = True,
 ) -> T:
     """Do `operation` (a row of `permissions.OPERATIONS`) as `actor`; what `change` returns.
 
     `locate` finds the target, with `with_for_update()` where a row is to be changed; `change` writes. With
     `retry_token` the same `request` within 24 hours gets the first answer again, read as `replay` (secrets in it as
-    `***`); another request under the same token is refused.
+    `***`); another request under the same token is refused. `is_recorded` is False for a step that changes nothing that
+    anybody can see, and whose outcome another verb records; a denied attempt at it leaves an audit row all the same.
 
     Errors: Refused (NOT_FOUND when missing or not permitted, ETAG_MISMATCH, RETRY_TOKEN_REUSED, what `change` refuses),
     Unavailable.
@@ -89,16 +91,17 @@ def perform(
             authorize(connection, actor, operation, target, now=now)
             _check_etag(if_match, target)
             result = change(Act(connection, actor, now))
-            audit.record(
-                connection,
-                actor,
-                operation,
-                now,
-                compartment=target.compartment,
-                resource=target.resource or _ocid_of(result),
-                before=target.before,
-                after=result,
-            )
+            if is_recorded:
+                audit.record(
+                    connection,
+                    actor,
+                    operation,
+                    now,
+                    compartment=target.compartment,
+                    resource=target.resource or _ocid_of(result),
+                    before=target.before,
+                    after=result,
+                )
             if token is not None:
                 token.keep(connection, target.compartment, result)
             return result

@@ -42,10 +42,10 @@ def parse(text: str) -> Statement:
     return found
 
 
-def refused(text: str, fault: Fault, number: int = 1) -> Refused:
-    """The refusal of a statement, the `number`-th of several, for a fault in it."""
+def refused(text: str, fault: Fault, number: int | str = 1) -> Refused:
+    """The refusal of a statement for a fault in it; `number` says which of several it is."""
     shown = " ".join(text.split())
-    cut = f"{shown[:200]}…" if len(shown) > 200 else shown
+    cut = f"{shown[:200]}…" if len(shown) > 200 else f"{shown}."
     return Refused(
         f"Statement {number}, character {fault.position}: {fault.problem} It says: {cut}", advice=fault.advice
     )

@@ -82,13 +82,13 @@ _BEFORE_VALUE = frozenset({"=", "!=", "(", ","})
 def words(text: str) -> tuple[Word, ...]:
     """All words of a statement, ended by one of kind END. Errors: Stop."""
     if len(text) > STATEMENT_CHARACTERS_MAX:
-        problem = f"the statement has {len(text)} characters"
+        problem = f"the statement has {len(text)} characters."
         raise Stop(Fault(STATEMENT_CHARACTERS_MAX, "", problem, f"at most {STATEMENT_CHARACTERS_MAX} characters"))
     found: list[Word] = []
     at = _skip(text, 0)
     while at < len(text):
         if len(found) == WORDS_MAX:
-            raise Stop(Fault(at + 1, "", f"more than {WORDS_MAX} words", "a shorter statement"))
+            raise Stop(Fault(at + 1, "", f"more than {WORDS_MAX} words.", "a shorter statement"))
         word, at = _next(text, at, pattern_may_stand=bool(found) and found[-1].text in _BEFORE_VALUE)
         found.append(word)
         at = _skip(text, at)
@@ -105,7 +105,7 @@ def _next(text: str, at: int, *, pattern_may_stand: bool) -> tuple[Word, int]:
         return Word(Kind.PATTERN, pattern.group(1), at + 1), pattern.end()
     match = _TOKEN.match(text, at)
     if match is None:
-        problem = "a quotation mark is not closed" if text[at] == "'" else f"'{text[at]}' cannot stand here"
+        problem = "a quotation mark is not closed." if text[at] == "'" else f"'{text[at]}' cannot stand here."
         raise Stop(Fault(at + 1, text[at], problem, "a word, a value in 'single quotes' or a /pattern*/"))
     kind = {"word": Kind.WORD, "quoted": Kind.QUOTED, "symbol": Kind.SYMBOL}[match.lastgroup or "symbol"]
     return Word(kind, match.group(match.lastgroup or 0), at + 1), match.end()

@@ -3,8 +3,8 @@
 `catalog` holds the verbs `part_of` and `compose_image`; `LayerReaders` follows uploads and reads stored layers.
 """
 
-from assay.inventory.component import Component, Evidence, Occurrence
-from assay.inventory.compose import Composition, compose
+from assay.inventory.component import Component, Evidence, Occurrence, is_of_unknown_release
+from assay.inventory.compose import Composition, compose, shortened
 from assay.inventory.limits import ReaderLimits, ReadLimits
 from assay.inventory.part import LayerPart
 from assay.inventory.readers import LayerReaders
@@ -20,4 +20,6 @@ __all__ = [
     "ReaderLimits",
     "catalog",
     "compose",
+    "is_of_unknown_release",
+    "shortened",
 ]

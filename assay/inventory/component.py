@@ -18,6 +18,11 @@ NPM = "npm"
 _NAMED_BY_SOURCE = ("Debian", "Ubuntu", "Alpine")
 
 
+def is_of_unknown_release(ecosystem: str) -> bool:
+    """Whether an ecosystem is a distribution's without its release; an image with such packages says so by itself."""
+    return ecosystem in _NAMED_BY_SOURCE
+
+
 def is_word(text: str, length_max: int) -> bool:
     """Whether `text` may be a name or a version: not empty, not too long, one word, nothing invisible.
 

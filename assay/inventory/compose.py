@@ -64,7 +64,7 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
         if not occurrence.owner:
             home[occurrence.component] = min(occurrence.layer, home.get(occurrence.component, len(parts)))
     unread = [*_unread(parts, gathering), *_misunderstood(parts, gathering, system, occurrences)]
-    reasons = [reason[:REASON_LENGTH_MAX] for reason in unread]
+    reasons = [shortened(reason, REASON_LENGTH_MAX) for reason in unread]
     if len(reasons) > REASONS_MAX:
         reasons[REASONS_MAX:] = [f"and {len(reasons) - REASONS_MAX:,} more"]
     return Composition(
@@ -80,6 +80,15 @@ def compose(parts: Sequence[LayerPart]) -> Composition:
 def _order(seen: Occurrence) -> tuple[str, str, str, str, str, int]:
     component = seen.component
     return (component.ecosystem, component.name, component.version, component.architecture, seen.path, seen.layer)
+
+
+def shortened(text: str, length_max: int) -> str:
+    """The text, or what of its words has room before an ellipsis; a word that fills half of the room is cut."""
+    if len(text) <= length_max:
+        return text
+    cut = text[: length_max - 1]
+    words = cut if text[length_max - 1] == " " else cut.rpartition(" ")[0]
+    return (words if len(words) > length_max // 2 else cut).rstrip(" ,;:") + "…"
 
 
 def layer_name(layer: int, part: LayerPart) -> str:
@@ -166,8 +175,9 @@ def _misunderstood(
     for format_name in sorted(found - {system.database}):
         if not system.reason:
             yield f"it isn't known of which release the packages in its {format_name} database are"
+    # An image without a single file is another matter: all of it is known, and nothing is in it.
     if not (system.name or occurrences) and any(part.written for part in parts):
-        yield "nothing was found in it that Assay knows: no operating system and no package"
+        yield "no package information was found in it: no distribution that is known, and no package"
 
 
 def _missing_database(parts: Sequence[LayerPart], view: MergedView, format_name: str) -> str:

@@ -14,7 +14,7 @@ from assay.errors import Corrupt, Refused
 from assay.inventory.formats import Parsed
 from assay.oci import Digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: A stored part, unpacked; a reader that sends more is not believed.
 PART_BYTES_MAX = 256 << 20

@@ -28,6 +28,7 @@ def feed_reply(state: FeedState) -> dict[str, Any]:
         "refusedCount": state.refused,
         "awaitedCount": state.awaited,
         "isStale": state.stale,
+        "isFirstLoad": state.is_first_load,
     }
 
 
@@ -54,9 +55,10 @@ def _list_feeds(call: Call) -> Reply:
     return Reply({"items": [feed_reply(each) for each in found]})
 
 
-@takes(Gives.ONE)
+@takes(Gives.ONE, body={"acceptRemovals": bool})
 def _refresh(call: Call) -> Reply:
-    return Reply(feed_reply(feeds.ask_refresh(call.app.store, call.actor, call.path["feed"])))
+    accepted = call.field("acceptRemovals", default=False)
+    return Reply(feed_reply(feeds.ask_refresh(call.app.store, call.actor, call.path["feed"], accept_removals=accepted)))
 
 
 @takes(Gives.ITEMS)

@@ -61,6 +61,7 @@ def scan_reply(call: Call, scan: Scan) -> dict[str, Any]:
         "cause": scan.cause,
         "state": scan.state,
         "stateReason": scan.reason,
+        "stateReasons": scan.reasons,
         "counts": {
             "critical": scan.counts.critical,
             "high": scan.counts.high,

@@ -9,7 +9,8 @@ from assay.errors import Refused
 from assay.oci_api.contract import IN_COMPARTMENT, PAGED, SORT_ORDER, SUBTREE, TAGS, Gives, Need, one_of
 from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.wire import compartments_of, tags_changed, tags_of, tags_reply
-from assay.signing import sign, signatures, upload, verify
+from assay.scanning import results
+from assay.signing import caution, sign, signatures, upload, verify
 from assay.signing.resources import ImageSignature, SignatureFilter, SignDetails, UploadDetails
 from assay.signing.verify import Outcome
 from assay.vault import SigningAlgorithm
@@ -182,7 +183,9 @@ def _sign(call: Call) -> Reply:
         registry_host=call.app.settings.registry_host,
         retry_token=call.retry_token,
     )
-    return Reply(signature_reply(made), etag=made.etag)
+    status = results.statuses(call.app.store, call.actor, [made.image]).get(made.image)
+    doubtful = caution.caution(status)
+    return Reply({**signature_reply(made), "warnings": [str(doubtful)] if doubtful else []}, etag=made.etag)
 
 
 @takes(Gives.ITEMS)

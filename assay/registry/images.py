@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
-from assay.errors import Refused, not_found
+from assay.errors import Reason, Refused, not_found
 from assay.iam import Actor, Target, authorize, permitted
 from assay.oci import Digest, Platform
 from assay.registry import access, listing, pulls
@@ -15,6 +15,7 @@ from assay.registry.model import (
     Layer,
     Order,
     PlatformManifest,
+    Repository,
     TagOrDigest,
 )
 from assay.registry.records import blobs as blob_records
@@ -39,7 +40,10 @@ def get(store: Store, actor: Actor, ocid: str) -> Image:
 
 
 def lookup(store: Store, actor: Actor, repository_name: str, reference: TagOrDigest) -> Image:
-    """The available image that a tag or digest names. Errors: Refused (NOT_FOUND, also for what is no image)."""
+    """The available image that a tag or digest names.
+
+    Errors: Refused (NOT_FOUND, also for what is no image), which says more to those who may see the repository.
+    """
     operation = "LookupContainerImageByUri"
     with store.database.read() as connection:
         repository = access.named(connection, actor, repository_name)
@@ -48,9 +52,25 @@ def lookup(store: Store, actor: Actor, repository_name: str, reference: TagOrDig
         if digest is None:
             digest = tag_records.digest_of(connection, repository.ocid, str(reference))
         found = records.available(connection, repository.ocid, digest) if digest is not None else None
-    if found is None:
-        raise not_found()
+        if found is None:
+            raise _no_image(connection, repository, reference, digest)
     return found
+
+
+def _no_image(connection: Connection, repository: Repository, reference: TagOrDigest, digest: Digest | None) -> Refused:
+    """What to tell whoever may see the repository; to others it is missing as a whole."""
+    advice = f"See its images: assay image list {repository.name}"
+    stored = None if digest is None else manifest_records.stored(connection, repository.ocid, [digest]).get(digest)
+    if digest is None:
+        said = f"The repository {repository.name} has no tag {reference}."
+    elif stored is None:
+        said = f"The repository {repository.name} has no image {digest}."
+    elif stored.is_runnable:
+        said = f"{reference} in the repository {repository.name} is part of an image, and none by itself."
+    else:
+        said = f"{reference} in the repository {repository.name} is no image but an artifact, such as a chart."
+        advice = f"Artifacts are stored and served, but neither scanned nor signed. {advice}"
+    return Refused(said, advice=advice, reason=Reason.NOT_FOUND)
 
 
 def listed(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from assay.errors import Reason, Refused
-from assay.oci import Descriptor, Digest, MediaType, Platform, strict_json
+from assay.oci import SIZE_END, Descriptor, Digest, MediaType, Platform, strict_json
 
 #: distribution-spec 1.1, "Pushing Manifests": at least 4 megabytes; a longer one is answered with 413.
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024
@@ -28,9 +28,14 @@ _MANIFESTS = frozenset({MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST})
 _SCHEMA_1 = frozenset({MediaType.DOCKER_SCHEMA1, MediaType.DOCKER_SCHEMA1_SIGNED})
 _IMAGE_CONFIGS = frozenset({MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG})
 
-_RUNNABLE_LAYER = re.compile(
-    r"application/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?(?:\+encrypted)?"
-    r"|application/vnd\.docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?"
+#: Layers that only tell something, of those that clients send beside an image's config: cosign's signatures and
+#: attestations (its signature specification, and DSSE), BuildKit's attestations (in-toto), SBOMs attached by cosign.
+_STATEMENT_LAYER = re.compile(
+    r"application/vnd\.dev\.cosign\.simplesigning\.v1\+json"
+    r"|application/vnd\.dsse\.envelope\.v1\+json"
+    r"|application/vnd\.in-toto(?:\.[a-z0-9.-]+)?\+json"
+    r"|(?:text|application)/spdx(?:\+json|\+xml)?"
+    r"|application/vnd\.(?:cyclonedx(?:\+json|\+xml)?|syft\+json)"
 )
 _FOREIGN_LAYER = re.compile(
     r"application/vnd\.(?:oci\.image\.layer\.nondistributable|docker\.image\.rootfs\.foreign)\..+"
@@ -43,9 +48,9 @@ _COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 class ManifestKind(StrEnum):
     """What a manifest is to people (the brief's word "image")."""
 
-    #: Holds runnable layers: an image when it is pushed in its own right, else a platform of an index.
+    #: May be run (`may_run`): an image when it is pushed in its own right, else a platform of an index.
     IMAGE = "image"
-    #: Names manifests; an image when one of them holds runnable layers.
+    #: Names manifests; an image when one of them may be run.
     INDEX = "index"
     #: Tells something of its subject: a signature, an SBOM, an attestation.
     REFERRER = "referrer"
@@ -72,16 +77,12 @@ class Manifest:
 
     @property
     def kind(self) -> ManifestKind:
-        """What it is, as far as its own bytes tell: an INDEX is an image only if a child holds runnable layers."""
+        """What it is, as far as its own bytes tell: an INDEX is an image only if a child may be run."""
         if self.subject is not None:
             return ManifestKind.REFERRER
         if self.is_index:
             return ManifestKind.ARTIFACT if self.artifact_type else ManifestKind.INDEX
-        is_image_config = self.config is not None and self.config.media_type in _IMAGE_CONFIGS
-        is_plain = self.config is not None and self.artifact_type == self.config.media_type
-        if is_image_config and is_plain and any(is_runnable(layer) for layer in self.layers):
-            return ManifestKind.IMAGE
-        return ManifestKind.ARTIFACT
+        return ManifestKind.IMAGE if may_run(self) else ManifestKind.ARTIFACT
 
     @property
     def platforms(self) -> tuple[Descriptor, ...]:
@@ -95,9 +96,25 @@ class Manifest:
         return _once(blob for blob in needed if not is_foreign(blob))
 
 
-def is_runnable(layer: Descriptor) -> bool:
-    """Whether a runtime would unpack this layer, by its media type."""
-    return _RUNNABLE_LAYER.fullmatch(layer.media_type) is not None
+def may_run(manifest: Manifest) -> bool:
+    """Whether a runtime might run this manifest, which is neither an index nor a referrer.
+
+    It might, when it brings an image's config, does not say that it is something else, and has a layer that does more
+    than tell something. What a layer of an unknown type holds nobody here knows, and a runtime may unpack it all the
+    same: in doubt this is an image, listed and partly scanned, and never an artifact that nobody looks at.
+    No images are therefore: what has an `artifactType` or a config of its own (charts, policies, models, the empty
+    config; image-spec 1.1, "Guidelines for Artifact Usage"), what has no layers, and what has statements as its layers
+    and nothing else.
+    """
+    if manifest.config is None or manifest.config.media_type not in _IMAGE_CONFIGS:
+        return False
+    is_plain = manifest.artifact_type == manifest.config.media_type
+    return is_plain and not all(map(is_statement, manifest.layers))
+
+
+def is_statement(layer: Descriptor) -> bool:
+    """Whether a layer only tells something: a signature, an attestation, an SBOM."""
+    return _STATEMENT_LAYER.fullmatch(layer.media_type) is not None
 
 
 def is_foreign(layer: Descriptor) -> bool:
@@ -212,6 +229,11 @@ def _descriptor(value: Any, what: str) -> Descriptor:
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
     if not isinstance(media_type, str) or not isinstance(digest, str) or type(size) is not int:
         raise _invalid(f"Its {what} lacks a mediaType, a digest, or a whole number as size.")
+    if not 0 <= size < SIZE_END:
+        said = f"{size:,}" if abs(size) < SIZE_END else f"of {len(str(abs(size))):,} digits"
+        raise _invalid(
+            f"Its {what} gives the size {said}.", advice="Give the number of bytes of the blob that it names."
+        )
     return Descriptor(
         media_type,
         Digest(digest),
@@ -254,5 +276,5 @@ def _texts(value: Any, what: str) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
-def _invalid(why: str) -> Refused:
-    return Refused(f"The manifest is not valid. {why}", reason=Reason.MANIFEST_INVALID)
+def _invalid(why: str, *, advice: str = "") -> Refused:
+    return Refused(f"The manifest is not valid. {why}", advice=advice, reason=Reason.MANIFEST_INVALID)

@@ -200,6 +200,14 @@ class Pulls:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as a repository holds it."""
+
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredManifest:
     """A manifest or index as a repository holds it."""
 
@@ -208,7 +216,7 @@ class StoredManifest:
     media_type: str
     size: int
     kind: ManifestKind
-    #: Whether it holds runnable layers, itself or by a child.
+    #: Whether it may be run (`manifests.may_run`), itself or by a child.
     is_runnable: bool
     #: 0 for a manifest; for an index one more than the deepest of its children.
     nesting: int

@@ -166,7 +166,7 @@ class _Keeping:
             self._move(tag)
         if stored.is_runnable and (own_tags or not (tags or settles or self._is_child())):
             image = self._record(own_tags[0] if own_tags else "")
-        elif not stored.is_runnable:
+        elif not stored.is_runnable or (tags and not own_tags):
             self._announce_artifact(tags)
         repository_records.count(act.connection, self.repository.ocid, pushed_at=act.now)
         return Pushed(stored.digest, stored.kind, tags, stored.subject, image)

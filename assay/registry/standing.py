@@ -1,9 +1,9 @@
 """What a manifest stands for in a repository: an image of its own, a platform of an index, or neither.
 
-A manifest that holds runnable layers is an image when it was pushed in its own right: under a tag (not cosign's), or by
-digest alone. But a client that pushes an index pushes its children by digest first, and nothing tells them apart until
-the index comes. So a manifest that was pushed by digest alone *settles*: it becomes an image after a while, unless an
-index takes it in. Should an index come later than that, it still takes it in.
+A manifest that may be run (`manifests.may_run`) is an image when it was pushed in its own right: under a tag (not
+cosign's), or by digest alone. But a client that pushes an index pushes its children by digest first, and nothing tells
+them apart until the index comes. So a manifest that was pushed by digest alone *settles*: it becomes an image after a
+while, unless an index takes it in. Should an index come later than that, it still takes it in.
 """
 
 from sqlalchemy import Connection

@@ -7,6 +7,9 @@
 client was told to be staged stands in the row. The running hash is kept in memory as a cache: where it is lost (a
 restart, another process) the staged bytes are hashed again when the upload ends. Blobs are written before rows that
 name them, and never inside a transaction.
+
+Audited is what comes of an upload: one row for the blob that a repository holds from then on. A session that begins,
+grows, or ends without a blob changes nothing that anybody else can see, and leaves no row; denied attempts leave one.
 """
 
 import hashlib
@@ -26,7 +29,7 @@ from assay.errors import Reason, Refused
 from assay.iam import Act, Actor, Target, perform
 from assay.oci import Digest
 from assay.registry import access, repositories
-from assay.registry.model import Upload
+from assay.registry.model import StoredBlob, Upload
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import repositories as repository_records
 from assay.registry.records import uploads as records
@@ -148,7 +151,8 @@ def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str 
         records.add(act.connection, repository, begun)
         return begun
 
-    begun = perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change)
+    locate = _target(actor, repository_name)
+    begun = perform(intake.store, actor, "PushImage", locate=locate, change=change, is_recorded=False)
     # After the row: a staged file that no row names would never be found again.
     intake.blobs.begin(begun.id)
     intake.hashes.seed(begun.id, algorithm)
@@ -241,12 +245,10 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
     intake.blobs.append(upload, writer.size, b"")  # drops what lies behind the last acknowledged byte
     size = intake.blobs.publish(upload, digest)
 
-    def change(act: Act) -> int:
-        repository = access.held(act.connection, actor, repository_name)
-        grown = blob_records.hold(act.connection, repository, digest, size, act.now)
-        repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
+    def change(act: Act) -> StoredBlob:
+        held = _hold(act, repository_name, StoredBlob(digest, size))
         records.remove(act.connection, upload)
-        return size
+        return held
 
     perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change)
     _tell(intake.follower.published, upload, digest, size)
@@ -279,13 +281,10 @@ def mount(intake: Intake, actor: Actor, repository_name: str, digest: Digest, *,
     if size is None:
         return None
 
-    def change(act: Act) -> int:
-        repository = access.held(act.connection, actor, repository_name)
-        grown = blob_records.hold(act.connection, repository, digest, size, act.now)
-        repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
-        return size
+    def change(act: Act) -> StoredBlob:
+        return _hold(act, repository_name, StoredBlob(digest, size))
 
-    return perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change)
+    return perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change).size
 
 
 def out_of_order(acknowledged: int) -> Refused:
@@ -295,6 +294,14 @@ def out_of_order(acknowledged: int) -> Refused:
         advice="Ask the upload's status and go on from there.",
         reason=Reason.RANGE_INVALID,
     )
+
+
+def _hold(act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
+    """Let the repository hold a stored blob, in the transaction of a push; what is audited of it."""
+    repository = access.held(act.connection, act.actor, repository_name)
+    grown = blob_records.hold(act.connection, repository, blob.digest, blob.size, act.now)
+    repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
+    return blob
 
 
 def _promise(intake: Intake, upload: Upload, staged: int) -> Upload:

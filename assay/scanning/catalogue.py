@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from assay.errors import Corrupt, Refused
-from assay.inventory import Component, Composition, Occurrence
+from assay.inventory import Component, Composition, Occurrence, shortened
 from assay.registry.model import PlatformManifest
 from assay.scanning.risk import ScanState
 
@@ -34,7 +34,10 @@ class LayerContent:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What an image holds. `levels` are disjoint; there is at least one, and only it may be empty."""
+    """What an image holds. `levels` are disjoint; there is at least one, and only it may be empty.
+
+    `reason`: why it is not whole, one reason a line.
+    """
 
     levels: tuple[frozenset[Component], ...]
     layers: tuple[LayerContent, ...]
@@ -82,13 +85,13 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
             for layer in _layers(number, name, composition.occurrences, kept)
         ),
         state=state,
-        reason="; ".join(reasons)[:REASON_LENGTH_MAX],
+        reason=_told(reasons),
     )
 
 
 def unreadable(reason: str) -> Catalogue:
     """The catalogue of an image of which nothing could be read."""
-    return Catalogue((frozenset(),), (), ScanState.FAILED, reason[:REASON_LENGTH_MAX])
+    return Catalogue((frozenset(),), (), ScanState.FAILED, shortened(reason, REASON_LENGTH_MAX))
 
 
 def path_of(platforms: Iterable[Sequence[frozenset[Component]]]) -> tuple[frozenset[Component], ...]:
@@ -127,6 +130,19 @@ def _layers(
             places.setdefault((each.layer, each.layer_digest.text), []).append((each.component, each.path))
     for (position, layer), found in sorted(places.items()):
         yield LayerContent(number, platform, position, layer, tuple(found))
+
+
+def _told(reasons: Sequence[str]) -> str:
+    """As many reasons, one a line, as there is room for; the rest is counted."""
+    told: list[str] = []
+    room = REASON_LENGTH_MAX - len("\nand 1,000,000 more reasons")
+    for reason in reasons:
+        if told and len(reason) >= room:
+            break
+        told.append(shortened(reason, room))
+        room -= len(told[-1]) + 1
+    left = len(reasons) - len(told)
+    return "\n".join([*told, f"and {left:,} more reason{'' if left == 1 else 's'}"] if left else told)
 
 
 def _of_platform(name: str, reason: str) -> str:

@@ -53,8 +53,13 @@ def compare(store: Store, actor: Actor, before: str, after: str) -> Difference:
         middle = matches.intervals(connection, held_first, second.rev, second.rev)
         new = matches.intervals(connection, held_second, second.rev, second.rev)
         steps = differing(problems(old), problems(middle), problems(new), renamed(old, middle))
+        # What is in doubt by now is not gone; the second scan says of it that it is partial, and why.
+        in_doubt = {vulnerability for _, vulnerability in matches.doubts(connection, held_second, second.rev)}
+        steps = [step for step in steps if step.after or step.vulnerability not in in_doubt]
         changes = _told(connection, first, second, steps, old, new)
-    return Difference(results.scan_of(store, first), results.scan_of(store, second), changes)
+        return Difference(
+            results.scan_of(store, connection, first), results.scan_of(store, connection, second), changes
+        )
 
 
 def problems(rows: Iterable[Interval]) -> dict[int, int]:
@@ -163,8 +168,14 @@ def _change(
         before=Severity(step.before) if step.before else None,
         after=Severity(step.after) if step.after else None,
         packages=packages,
-        because=tuple(Because(word.advisory, word.rev, word.reason) for word in words),
+        because=tuple(Because(word.advisory, word.rev, word.reason) for word in _concerning(packages, words)),
     )
+
+
+def _concerning(packages: tuple[VulnerablePackage, ...], words: Sequence[AdvisoryChange]) -> Sequence[AdvisoryChange]:
+    """The words of advisories on these packages' ecosystems; where none of them changed, another's word did it."""
+    ecosystems = {package.ecosystem for package in packages}
+    return [word for word in words if not ecosystems.isdisjoint(word.ecosystems)] or words
 
 
 def _is_withdrawn(packages: tuple[VulnerablePackage, ...], words: Sequence[AdvisoryChange]) -> bool:

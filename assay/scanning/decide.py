@@ -25,34 +25,53 @@ class Subject(NamedTuple):
     version: str
 
 
-class Decision(NamedTuple):
-    """How a vulnerability affects a component. `fix` is empty when no version ends it."""
+#: The number that stands for "in doubt" where severities are numbers: below them all, so that it counts as no problem.
+DOUBT = 0
 
-    severity: Severity
+
+class Decision(NamedTuple):
+    """How a vulnerability affects a component. `fix` is empty when no version ends it.
+
+    `severity` None: in doubt. Whether the component is affected could not be found out; that is no match, and nothing
+    that holds it may be called whole.
+    """
+
+    severity: Severity | None
     advisory: str
     fix: str
 
+    @property
+    def number(self) -> int:
+        """The severity as a number, DOUBT when there is none."""
+        return DOUBT if self.severity is None else int(self.severity)
+
 
 def decide(statements: Sequence[Statement], components: Mapping[K, Subject]) -> dict[K, Decision]:
-    """The affected components, each with its decision.
+    """The components that are affected or in doubt, each with its decision.
 
     `statements` are all of one vulnerability, withdrawn ones left out. The severity is the highest that a statement
     hitting the component gives, else the best that any statement of the vulnerability gives, else unrated. The deciding
-    advisory is the one with that highest rating; among equals one that names a fix, then the first by name. A version
-    that cannot be compared and stands in no list is not a match.
+    advisory is the one with that highest rating; among equals one that names a fix, then the first by name. A component
+    is in doubt when no statement on its package can be decided for its version; where one can, its word settles it.
     """
     by_package: defaultdict[tuple[str, str], list[Statement]] = defaultdict(list)
     for statement in statements:
         by_package[statement.ecosystem, statement.package].append(statement)
     decisions: dict[K, Decision] = {}
     for key, subject in components.items():
-        hits = []
+        hits, open_ones, is_settled = [], [], False
         for statement in by_package.get((subject.ecosystem, subject.package), ()):
             effect = affects.effect(statement, subject.version)
             if effect.standing is Standing.AFFECTED:
                 hits.append((statement, effect.fixed or ""))
+            elif effect.standing is Standing.UNDECIDED:
+                open_ones.append(statement.advisory)
+            else:
+                is_settled = True
         if hits:
             decisions[key] = _decision(hits, statements)
+        elif open_ones and not is_settled:
+            decisions[key] = Decision(None, min(open_ones), "")
     return decisions
 
 

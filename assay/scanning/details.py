@@ -1,6 +1,6 @@
 """The problems of a scan as of its revision: which vulnerabilities, how bad, in which packages, and where they lie."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from sqlalchemy import Connection
 
@@ -32,7 +32,7 @@ def get(store: Store, actor: Actor, ocid: str) -> ScanDetails:
     with store.database.read() as connection:
         row = results.readable(store, connection, actor, ocid, results.GET)
         published = revisions.published_revision(connection)
-        scan = results.scan_of(store, row)
+        scan = results.scan_of(store, connection, row)
         return ScanDetails(scan, _problems(connection, row, scan), row.inventory.readable_until(published))
 
 
@@ -108,7 +108,8 @@ def _problems(connection: Connection, row: ScanRow, scan: Scan) -> tuple[Problem
     history: dict[int, list[Interval]] = {}
     for interval in matches.intervals(connection, everything, row.inventory.from_rev, row.rev):
         history.setdefault(interval.vulnerability, []).append(interval)
-    shown = _shown(history, row.rev)
+    in_doubt = {vulnerability for _, vulnerability in matches.doubts(connection, everything, row.rev)}
+    shown = _shown(history, row.rev, in_doubt)
     known = packages_of(
         connection, (each for rows in shown.values() for each in rows), locations_of(connection, row.inventory.id)
     )
@@ -122,10 +123,11 @@ def _problems(connection: Connection, row: ScanRow, scan: Scan) -> tuple[Problem
     return tuple(sorted(problems, key=lambda each: (each.state is ProblemState.FIXED, -each.severity, each.name)))
 
 
-def _shown(history: Mapping[int, list[Interval]], rev: int) -> dict[int, list[Interval]]:
+def _shown(history: Mapping[int, list[Interval]], rev: int, in_doubt: Container[int]) -> dict[int, list[Interval]]:
     """The matches to show of each vulnerability: those that hold as of `rev`, else those that ended last.
 
-    What is told under another name now (its advisory was joined to another vulnerability) is open there, not fixed.
+    What is told under another name now (its advisory was joined to another vulnerability) is open there, not fixed;
+    what is in doubt by now is neither.
     """
     shown: dict[int, list[Interval]] = {}
     told_open: set[tuple[int, str]] = set()
@@ -134,7 +136,7 @@ def _shown(history: Mapping[int, list[Interval]], rev: int) -> dict[int, list[In
             shown[vulnerability] = holding
             told_open.update((each.component, each.advisory) for each in holding)
     for vulnerability, rows in history.items():
-        if vulnerability not in shown:
+        if vulnerability not in shown and vulnerability not in in_doubt:
             last = max(each.until_rev for each in rows)
             ended = [each for each in rows if each.until_rev == last]
             if any((each.component, each.advisory) not in told_open for each in ended):

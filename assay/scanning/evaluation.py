@@ -39,7 +39,8 @@ def decisions_for(
 ) -> dict[int, dict[K, Decision]]:
     """Vulnerability → component → decision as of `rev`, for these components alone.
 
-    `among`: look at these vulnerabilities only; at all when it is None. Vulnerabilities that affect none are left out.
+    `among`: look at these vulnerabilities only; at all when it is None. Vulnerabilities with neither a
+    match nor a doubt are left out.
     """
     by_package = _by_package(subjects)
     affecting = vulnerabilities.vulnerabilities_affecting(connection, list(by_package), rev)
@@ -56,7 +57,7 @@ def difference(
 ) -> Changes:
     """What turns the standing matches of one vulnerability into what was decided."""
     begun = [
-        MatchRow(vulnerability, component, rev, int(decision.severity), decision.advisory, decision.fix)
+        MatchRow(vulnerability, component, rev, decision.number, decision.advisory, decision.fix)
         for component, decision in sorted(decisions.items())
         if component not in standing or not _says(standing[component], decision)
     ]
@@ -70,7 +71,7 @@ def difference(
 
 
 def _says(row: MatchRow, decision: Decision) -> bool:
-    return (row.severity, row.advisory, row.fix) == (int(decision.severity), decision.advisory, decision.fix)
+    return (row.severity, row.advisory, row.fix) == (decision.number, decision.advisory, decision.fix)
 
 
 def _by_package(subjects: Mapping[K, Subject]) -> dict[tuple[str, str], dict[K, Subject]]:

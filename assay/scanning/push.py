@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from assay.advisories import revisions
+from assay.advisories import revisions, vulnerabilities
 from assay.errors import Unavailable
 from assay.events import ImageScanned
 from assay.inventory import Component
 from assay.scanning import places, progress
 from assay.scanning.catalogue import Catalogue
 from assay.scanning.counting import ZERO, Vector, highest, own_totals, ratings_by_component, summed
-from assay.scanning.decide import Decision
+from assay.scanning.decide import DOUBT, Decision
+from assay.scanning.doubts import chains_in_doubt
 from assay.scanning.evaluation import decisions_for
 from assay.scanning.places import Place
 from assay.scanning.records import components, inventories, matches, requests, scans, totals
@@ -25,7 +26,7 @@ from assay.scanning.records.components import ChainRow, identity_of, set_digest,
 from assay.scanning.records.inventories import Inventory, LayerPlaces
 from assay.scanning.records.matches import MatchRow
 from assay.scanning.records.requests import Request
-from assay.scanning.risk import ScanState
+from assay.scanning.risk import ScanState, state_of
 from assay.storage import Store, outbox
 
 #: Publications in a row that may come between computing and writing before the scan is put off.
@@ -36,7 +37,8 @@ ATTEMPTS_MAX = 20
 class Draft:
     """A scan as computed as of `rev`. `unknown`: components that were not known then, with their matches.
 
-    `totals` are the own totals of the path's levels, bottom first.
+    `totals` are the own totals of the path's levels, bottom first. `in_doubt`: whether anything is in
+    doubt of any of its components, known or not.
     """
 
     rev: int
@@ -44,6 +46,7 @@ class Draft:
     unknown: Mapping[bytes, Component]
     decisions: Mapping[int, Mapping[bytes, Decision]]
     totals: tuple[Vector, ...]
+    in_doubt: bool
 
 
 def record(store: Store, request: Request, found: Catalogue) -> bool:
@@ -67,10 +70,11 @@ def record_again(store: Store, request: Request, inventory: Inventory) -> bool:
         with store.database.read() as connection:
             rev = revisions.published_revision(connection)
             counted = totals.of_inventories(connection, [inventory.id], rev).get(inventory.id, ZERO)
+            in_doubt = inventory.chain in chains_in_doubt(connection, [inventory.chain or 0], rev)
         with store.database.write() as connection:
             store.database.publication_lock(connection, shared=True)
             if revisions.published_revision(connection) == rev:
-                return _scan(store, connection, request, inventory, rev, counted)
+                return _scan(store, connection, request, inventory, rev, counted, in_doubt=in_doubt)
     raise Unavailable("Feed revisions are published faster than the image can be scanned.", advice="Try again later.")
 
 
@@ -86,8 +90,10 @@ def drafted(connection: Connection, found: Catalogue) -> Draft:
     ratings = {identity: stored.get(component, {}) for identity, component in known.items()}
     for vulnerability, decided in decisions.items():
         for identity, decision in decided.items():
-            ratings.setdefault(identity, {})[vulnerability] = int(decision.severity)
-    return Draft(rev, levels, unknown, decisions, own_totals(highest(level, ratings) for level in levels))
+            ratings.setdefault(identity, {})[vulnerability] = decision.number
+    uncovered = vulnerabilities.uncovered(connection, {each.ecosystem for each in everything.values()}, rev)
+    in_doubt = bool(uncovered) or any(DOUBT in each.values() for each in ratings.values())
+    return Draft(rev, levels, unknown, decisions, own_totals(highest(level, ratings) for level in levels), in_doubt)
 
 
 def _write(store: Store, connection: Connection, request: Request, found: Catalogue, draft: Draft) -> bool:
@@ -108,11 +114,18 @@ def _write(store: Store, connection: Connection, request: Request, found: Catalo
             inventories.close(connection, present.id, draft.rev)
         present = _open(store, connection, request, found, chain, draft.rev)
         inventories.add_places(connection, present.id, _places(found, ids))
-    return _scan(store, connection, request, present, draft.rev, summed(draft.totals))
+    return _scan(store, connection, request, present, draft.rev, summed(draft.totals), in_doubt=draft.in_doubt)
 
 
 def _scan(
-    store: Store, connection: Connection, request: Request, inventory: Inventory, rev: int, vector: Vector
+    store: Store,
+    connection: Connection,
+    request: Request,
+    inventory: Inventory,
+    rev: int,
+    vector: Vector,
+    *,
+    in_doubt: bool = False,
 ) -> bool:
     if not requests.stands(connection, request.image):
         return False
@@ -122,9 +135,8 @@ def _scan(
     preparing = revisions.preparing_revision(connection)
     if preparing is not None:
         inventories.note_late(connection, preparing, inventory.id)
-    is_new = scans.add(
-        connection, inventory.id, rev, cause=request.cause, state=inventory.state, vector=vector, now=now
-    )
+    state = state_of(inventory.state, in_doubt=in_doubt)
+    is_new = scans.add(connection, inventory.id, rev, cause=request.cause, state=state, vector=vector, now=now)
     if is_new:
         fact = ImageScanned(
             tenancy=request.tenancy,
@@ -159,7 +171,7 @@ def _components(connection: Connection, draft: Draft) -> dict[bytes, int]:
     """Ids of all components. Those that this push inserts get their matches; others had them from whoever was first."""
     added = components.add(connection, draft.unknown)
     rows = [
-        MatchRow(vulnerability, added[identity], draft.rev, int(each.severity), each.advisory, each.fix)
+        MatchRow(vulnerability, added[identity], draft.rev, each.number, each.advisory, each.fix)
         for vulnerability, decided in draft.decisions.items()
         for identity, each in decided.items()
         if identity in added

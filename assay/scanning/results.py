@@ -4,7 +4,7 @@ Whoever reads needs the permission on the compartment of the scanner that made t
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -15,13 +15,13 @@ from assay.iam import Act, Actor, Target, authorize, perform, permitted, work_re
 from assay.iam.work_requests import Work
 from assay.registry import images, repositories
 from assay.registry.model import Image
-from assay.scanning import ocids
+from assay.scanning import doubts, ocids
 from assay.scanning.counting import Counts
 from assay.scanning.model import ImageStatus, RepositorySummary, Scan, ScanFilter, Standing
 from assay.scanning.permission import missing_statements
 from assay.scanning.records import inventories, requests, scans
 from assay.scanning.records.scans import ScanRow
-from assay.scanning.risk import ORDER, RiskLevel
+from assay.scanning.risk import ORDER, RiskLevel, ScanState
 from assay.storage import Store, pages
 
 LIST = "ListContainerScanResults"
@@ -48,9 +48,10 @@ def listed(
             if within is not None
             else ()
         )
-    shown = rows[:rows_max]
+        shown = rows[:rows_max]
+        found = tuple(scan_of(store, connection, row) for row, _ in shown)
     token = pages.encode_page(store.page_key, query, shown[-1][1]) if len(rows) > rows_max else ""
-    return pages.Page(tuple(scan_of(store, row) for row, _ in shown), token)
+    return pages.Page(found, token)
 
 
 def _with_ocids(
@@ -77,14 +78,14 @@ def image_of(store: Store, scan: Scan) -> Image | None:
 def get(store: Store, actor: Actor, ocid: str) -> Scan:
     """One scan. Errors: Refused (NOT_FOUND)."""
     with store.database.read() as connection:
-        return scan_of(store, readable(store, connection, actor, ocid, GET))
+        return scan_of(store, connection, readable(store, connection, actor, ocid, GET))
 
 
 def latest(connection: Connection, store: Store, image: str) -> Scan | None:
     """The latest scan of an image, whoever asks: for rooms that have decided already that it may be told."""
     published = revisions.published_revision(connection)
     row = scans.latest_of_images(connection, [image], published).get(image)
-    return None if row is None else scan_of(store, row)
+    return None if row is None else scan_of(store, connection, row)
 
 
 def statuses(store: Store, actor: Actor, wanted: Collection[str]) -> Mapping[str, ImageStatus]:
@@ -101,11 +102,13 @@ def statuses(store: Store, actor: Actor, wanted: Collection[str]) -> Mapping[str
             place = inventory or request
             if place is not None and (place.tenancy != actor.tenancy or place.compartment not in allowed):
                 continue
-            scan = None if row is None else scan_of(store, row)
+            scan = None if row is None else scan_of(store, connection, row)
             current = None if inventory is None or scan is None else inventory.readable_until(published)
             if request is not None:
                 missing = missing_statements(connection, request.tenancy, now=store.clock.now())
-                standing = Standing.NOT_PERMITTED if missing else Standing.WAITING
+                standing = (
+                    Standing.NOT_PERMITTED if missing else Standing.WAITING if published else Standing.NO_ADVISORIES
+                )
                 result[image] = ImageStatus(image, standing, scan, current, missing)
             elif inventory is not None and inventory.is_live and scan is not None:
                 result[image] = ImageStatus(image, Standing.SCANNED, scan, current)
@@ -121,7 +124,7 @@ def repository_summaries(store: Store, actor: Actor, wanted: Collection[str]) ->
         allowed = _Allowed(store, connection, actor)
         found = scans.latest_of_repositories(connection, wanted, published)
         return {
-            repository: _summary(repository, [scan_of(store, row) for row in rows])
+            repository: _summary(store, connection, repository, rows)
             for repository, all_rows in found.items()
             if (
                 rows := [
@@ -149,8 +152,19 @@ def target_of(row: ScanRow, ocid: str) -> Target:
     return Target(compartment=row.inventory.compartment, resource=ocid)
 
 
-def scan_of(store: Store, row: ScanRow) -> Scan:
-    """The scan that a row says."""
+def scan_of(store: Store, connection: Connection, row: ScanRow) -> Scan:
+    """The scan that a row says, with all reasons why it is not whole."""
+    scan = _counted(store, row)
+    if row.state is not ScanState.PARTIAL or row.inventory.chain is None:
+        return scan
+    # Of the latest scan, what held when it was made may have been purged since.
+    published = revisions.published_revision(connection)
+    until = scans.current_until(connection, row, published)
+    return replace(scan, reasons=(*scan.reasons, *doubts.reasons(connection, row.inventory.chain, until)))
+
+
+def _counted(store: Store, row: ScanRow) -> Scan:
+    """The scan that a row says, with those reasons alone that came of reading the image."""
     return Scan(
         ocid=_ocid(store, row),
         tenancy=row.inventory.tenancy,
@@ -161,7 +175,7 @@ def scan_of(store: Store, row: ScanRow) -> Scan:
         revision=row.rev,
         cause=row.cause,
         state=row.state,
-        reason=row.inventory.reason,
+        reasons=tuple(each.rstrip(".") for each in row.inventory.reason.splitlines()),
         time_created=row.time_created,
         counts=Counts.of(row.vector),
         unrated_as=RiskLevel(store.unrated_as.upper()),
@@ -172,8 +186,9 @@ def _ocid(store: Store, row: ScanRow) -> str:
     return ocids.of_scan(store.site, row.inventory.image, row.inventory.mark, row.rev)
 
 
-def _summary(repository: str, found: Iterable[Scan]) -> RepositorySummary:
-    found = list(found)
+def _summary(store: Store, connection: Connection, repository: str, rows: Sequence[ScanRow]) -> RepositorySummary:
+    found = [_counted(store, row) for row in rows]
+    latest = max(rows, key=lambda row: (row.time_created, row.rev), default=None)
     levels = Counter(scan.risk_level for scan in found)
     without = levels.pop(None, 0)
     by_risk = {level: levels[level] for level in ORDER if level in levels}
@@ -183,7 +198,7 @@ def _summary(repository: str, found: Iterable[Scan]) -> RepositorySummary:
         by_risk=by_risk,
         without_level=without,
         worst=next(iter(by_risk), None),
-        latest=max(found, key=lambda scan: (scan.time_created, scan.revision), default=None),
+        latest=None if latest is None else scan_of(store, connection, latest),
     )
 
 
@@ -250,7 +265,7 @@ def move(store: Store, actor: Actor, ocid: str, compartment: str, *, retry_token
         row = readable(store, act.connection, actor, ocid, operation)
         authorize(act.connection, act.actor, operation, Target(compartment), now=act.now)
         inventories.move(act.connection, compartment, inventory_id=row.inventory.id)
-        return scan_of(store, readable(store, act.connection, actor, ocid, operation))
+        return scan_of(store, act.connection, readable(store, act.connection, actor, ocid, operation))
 
     return perform(
         store,

@@ -20,11 +20,16 @@ class RiskLevel(StrEnum):
 
 
 class ScanState(StrEnum):
-    """How much of the image a scan has seen. PARTIAL: its counts are "at least". FAILED: it has none."""
+    """How much a scan can say of the image. PARTIAL: its counts are "at least". FAILED: it has none."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
     FAILED = "failed"
+
+
+def state_of(read: ScanState, *, in_doubt: bool) -> ScanState:
+    """The state of a scan: how much of the image was read, and whether of what was read anything is in doubt."""
+    return ScanState.PARTIAL if in_doubt and read is ScanState.COMPLETE else read
 
 
 #: From the worst; a lower place in this order is a worse risk.

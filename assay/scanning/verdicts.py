@@ -39,7 +39,7 @@ def record(
             act.connection,
             ocid=store.site.new_ocid("containerscanverdict").text,
             actor=actor,
-            scan=results.scan_of(store, row),
+            scan=results.scan_of(store, act.connection, row),
             accepted=accepted,
             reason=reason.strip(),
             now=act.now,

@@ -170,7 +170,7 @@ def impacted(
                 target=each.target,
                 repository=each.repository,
                 image=images.of_ocid(connection, actor.tenancy, each.image),
-                scan=scan_of(store, latest[each.image]) if each.image in latest else None,
+                scan=scan_of(store, connection, latest[each.image]) if each.image in latest else None,
             )
             for each in rows
         )

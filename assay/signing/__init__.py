@@ -4,10 +4,24 @@ sign_image ──▶ records (everything signed at once) ──outbox──▶ p
 upload_signature ──▲                              pushed ◀──outbox── what users push themselves
 """
 
-from assay.signing import bundle, cosign, envelope, native, publish, pushed, resources, sign, signatures, upload, verify
+from assay.signing import (
+    bundle,
+    caution,
+    cosign,
+    envelope,
+    native,
+    publish,
+    pushed,
+    resources,
+    sign,
+    signatures,
+    upload,
+    verify,
+)
 
 __all__ = [
     "bundle",
+    "caution",
     "cosign",
     "envelope",
     "native",

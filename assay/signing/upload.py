@@ -105,9 +105,9 @@ def _require_genuine(connection: Connection, record: ImageSignature) -> None:
     using = crypto.verifier(connection, record.tenancy, record.key_version)
     if using is None or using.key.ocid != record.key:
         raise not_found()
-    if using.distrusted_because:
+    if using.distrust is not None:
         raise Refused(
-            f"The signature is not accepted: {using.distrusted_because}.",
+            f"The signature is not accepted: {using.distrust}.",
             advice="Use a key that is enabled.",
             reason=Reason.WRONG_STATE,
         )

@@ -13,6 +13,7 @@ Everything is read from the database, in the caller's snapshot: no network, no b
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
@@ -38,9 +39,30 @@ SIGNATURES_MAX = 64
 _OTHERS_MAX = 4
 
 
+class Why(StrEnum):
+    """The kinds of reasons for which a signature does not vouch."""
+
+    MANIFEST = "manifest"
+    WITHDRAWN = "withdrawn"
+    MALFORMED = "malformed"
+    OTHER_IMAGE = "other-image"
+    NOT_TRUSTED = "not-trusted"
+    NO_KEY = "no-key"
+    WRONG = "wrong"
+    KEY_OUT_OF_USE = "key-out-of-use"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a signature does not vouch: the kind of reason, for rules, and what exactly, in words."""
+
+    why: Why
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of verifying one signature. `because` is empty when it is verified, else says why it is not.
+    """What came of verifying one signature. `doubt` says why it is not verified; it is None when it is.
 
     `signature` is the OCID of the native record; for what a user pushed it is the digest of the artifact's manifest.
     """
@@ -52,12 +74,17 @@ class Outcome:
     key_version: str
     algorithm: SigningAlgorithm
     time_created: Instant
-    because: str
+    doubt: Doubt | None
 
     @property
     def verified(self) -> bool:
         """Whether nothing speaks against it."""
-        return not self.because
+        return self.doubt is None
+
+    @property
+    def because(self) -> str:
+        """Why it is not verified, in words; empty when it is."""
+        return self.doubt.words if self.doubt else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +159,8 @@ def trusted_signatures(
     With `bind_repository` a pushed signature counts only if its payload names this repository; a bundle names none.
     The caller's snapshot is all that is read. Errors: Unavailable.
     """
-    if why := _changed(connection, repository, digest):
-        return Trust(digest, (_nothing(digest, why),))
+    if doubt := _changed(connection, repository, digest):
+        return Trust(digest, (_nothing(digest, doubt),))
     bench = _Bench(connection, tenancy)
     withdrawn = records.withdrawn_versions(connection, repository, digest)
     own = records.on_subject(connection, repository, digest, Form.NATIVE, keys=trusted_keys, rows_max=SIGNATURES_MAX)
@@ -161,10 +188,10 @@ def verify_image(store: Store, actor: Actor, image: str) -> tuple[Outcome, ...]:
         bench = _Bench(connection, actor.tenancy)
         outcomes: list[Outcome] = []
         for subject in _digests(connection, found.repository, found.digest):
-            why = _changed(connection, found.repository, subject)
+            doubt = _changed(connection, found.repository, subject)
             own = records.on_subject(connection, found.repository, subject, Form.NATIVE, rows_max=SIGNATURES_MAX)
             outcomes += [
-                bench.native(record, envelope, why)
+                bench.native(record, envelope, doubt)
                 for record, envelope in own
                 if record.state is SignatureState.AVAILABLE
             ]
@@ -172,7 +199,7 @@ def verify_image(store: Store, actor: Actor, image: str) -> tuple[Outcome, ...]:
                 connection, found.repository, subject, keys=None, rows_max=PUSHED_SIGNATURES_MAX
             )
             withdrawn = records.withdrawn_versions(connection, found.repository, subject)
-            outcomes += [bench.pushed(each, withdrawn, why) for each in pushed]
+            outcomes += [bench.pushed(each, withdrawn, doubt) for each in pushed]
     return tuple(outcomes)
 
 
@@ -183,19 +210,20 @@ def _digests(connection: Connection, repository: str, digest: Digest) -> Iterabl
     return tuple(subject.digest for subject in subjects_of(connection, repository, digest))
 
 
-def _changed(connection: Connection, repository: str, digest: Digest) -> str:
-    """Why the manifest cannot be vouched for whatever was signed, or the empty string (step 1)."""
+def _changed(connection: Connection, repository: str, digest: Digest) -> Doubt | None:
+    """Why the manifest cannot be vouched for whatever was signed, or None (step 1)."""
     held = artifacts.manifest(connection, repository, digest)
     if held is None:
-        return f"the manifest {digest} is not in the repository"
+        return Doubt(Why.MANIFEST, f"the manifest {digest} is not in the repository")
     if not digest.matches(held[1]):
-        return f"the stored bytes of the manifest do not have the digest {digest}: they were changed"
-    return ""
+        words = f"the stored bytes of the manifest do not have the digest {digest}: they were changed"
+        return Doubt(Why.MANIFEST, words)
+    return None
 
 
-def _nothing(digest: Digest, why: str) -> Outcome:
+def _nothing(digest: Digest, doubt: Doubt) -> Outcome:
     """The outcome that stands for all signatures of a manifest that is not what it should be."""
-    return Outcome(digest, "", Form.NATIVE, "", "", SigningAlgorithm.SHA_256_RSA_PKCS_PSS, Instant(0), why)
+    return Outcome(digest, "", Form.NATIVE, "", "", SigningAlgorithm.SHA_256_RSA_PKCS_PSS, Instant(0), doubt)
 
 
 class _Bench:
@@ -204,25 +232,26 @@ class _Bench:
     def __init__(self, connection: Connection, tenancy: str) -> None:
         self._connection = connection
         self._tenancy = tenancy
-        self._verifiers: dict[str, crypto.Verifier | str] = {}
+        self._verifiers: dict[str, crypto.Verifier | Doubt] = {}
         self._images: dict[str, bool] = {}
 
-    def native(self, record: ImageSignature, envelope: Envelope, why: str = "") -> Outcome:
-        """The outcome of one of our records over the manifest of an envelope; `why` settles it beforehand."""
-        return _outcome(record, envelope, why or self._against_native(record, envelope))
+    def native(self, record: ImageSignature, envelope: Envelope, doubt: Doubt | None = None) -> Outcome:
+        """The outcome of one of our records over the manifest of an envelope; `doubt` settles it beforehand."""
+        return _outcome(record, envelope, doubt or self._against_native(record, envelope))
 
     def untrusted(self, record: ImageSignature, envelope: Envelope) -> Outcome:
         """The outcome of a record by a key that is not asked for."""
-        return _outcome(record, envelope, f"it is signed by the key {record.key}, which is not trusted here")
+        words = f"it is signed by the key {record.key}, which is not trusted here"
+        return _outcome(record, envelope, Doubt(Why.NOT_TRUSTED, words))
 
-    def pushed(self, found: PushedSignature, withdrawn: Collection[str], why: str = "") -> Outcome:
+    def pushed(self, found: PushedSignature, withdrawn: Collection[str], doubt: Doubt | None = None) -> Outcome:
         """The outcome of a signature that a user pushed.
 
         Where a record by the same key version was deleted (`withdrawn`), a copy of it in other hands counts no more;
         the image is signed again by a record, not by a push.
         """
-        if not why and found.key_version in withdrawn:
-            why = "the signature by this key version was deleted"
+        if doubt is None and found.key_version in withdrawn:
+            doubt = Doubt(Why.WITHDRAWN, "the signature by this key version was deleted")
         return Outcome(
             subject=found.subject,
             signature=found.manifest.text,
@@ -231,57 +260,59 @@ class _Bench:
             key_version=found.key_version,
             algorithm=found.algorithm,
             time_created=found.time_created,
-            because=why or self._against_pushed(found),
+            doubt=doubt or self._against_pushed(found),
         )
 
-    def _against_native(self, record: ImageSignature, envelope: Envelope) -> str:
+    def _against_native(self, record: ImageSignature, envelope: Envelope) -> Doubt | None:
         """Steps 2 to 5 for a native record."""
         if record.state is not SignatureState.AVAILABLE:
-            return "the signature was deleted"
+            return Doubt(Why.WITHDRAWN, "the signature was deleted")
         if not self._is_available(record.image):
-            return "the image that was signed was deleted"
+            return Doubt(Why.WITHDRAWN, "the image that was signed was deleted")
         try:
             said = NativeMessage.parse(envelope.payload)
         except Refused as refusal:
-            return f"the signed message does not read: {refusal.message}"
-        if differs := disagreement(said, record.says(envelope.subject.digest)):
-            return differs
+            return Doubt(Why.MALFORMED, f"the signed message does not read: {refusal.message}")
+        recorded = record.says(envelope.subject.digest)
+        if differs := disagreement(said, recorded):
+            is_same = (said.image_digest, said.repository_name) == (recorded.image_digest, recorded.repository_name)
+            return Doubt(Why.MALFORMED if is_same else Why.OTHER_IMAGE, differs)
         return self._against_key(record, envelope.payload, envelope.signature)
 
-    def _against_pushed(self, found: PushedSignature) -> str:
+    def _against_pushed(self, found: PushedSignature) -> Doubt | None:
         """Steps 2 to 5 for a signature that a user pushed; its repository was compared when it came."""
         if artifacts.manifest(self._connection, found.repository, found.manifest) is None:
-            return "the signature's artifact was deleted"
+            return Doubt(Why.WITHDRAWN, "the signature's artifact was deleted")
         try:
             if found.form is Form.BUNDLE:
                 digests = bundle.digests_in(found.signed)
             else:
                 digests = (cosign.Payload.parse(found.signed).digest,)
         except Refused as refusal:
-            return f"the signed payload does not read: {refusal.message}"
+            return Doubt(Why.MALFORMED, f"the signed payload does not read: {refusal.message}")
         if found.subject not in digests:
-            return f"the signed payload names {digests[0]}, not {found.subject}"
+            return Doubt(Why.OTHER_IMAGE, f"the signed payload names {digests[0]}, not {found.subject}")
         return self._against_key(found, found.signed, found.signature)
 
-    def _against_key(self, claimed: ImageSignature | PushedSignature, signed: bytes, signature: bytes) -> str:
+    def _against_key(self, claimed: ImageSignature | PushedSignature, signed: bytes, signature: bytes) -> Doubt | None:
         """Steps 4 and 5: the key version's signature, and its standing now."""
         using = self._verifier(claimed.key_version)
-        if isinstance(using, str):
+        if isinstance(using, Doubt):
             return using
         if using.key.ocid != claimed.key:
-            return f"the key version {claimed.key_version} is not one of the key {claimed.key}"
+            return Doubt(Why.NO_KEY, f"the key version {claimed.key_version} is not one of the key {claimed.key}")
         if not using.verifies(Message.hashed(signed, claimed.algorithm), signature):
-            return "the signature is not the key's over what was signed"
-        return using.distrusted_because
+            return Doubt(Why.WRONG, "the signature is not the key's over what was signed")
+        return Doubt(Why.KEY_OUT_OF_USE, str(using.distrust)) if using.distrust else None
 
-    def _verifier(self, key_version: str) -> crypto.Verifier | str:
+    def _verifier(self, key_version: str) -> crypto.Verifier | Doubt:
         """The public half of a key version, or why there is none."""
         if key_version not in self._verifiers:
             try:
                 found = crypto.verifier(self._connection, self._tenancy, key_version)
-                self._verifiers[key_version] = found or f"there is no key version {key_version}"
+                self._verifiers[key_version] = found or Doubt(Why.NO_KEY, f"there is no key version {key_version}")
             except Corrupt as fault:
-                self._verifiers[key_version] = fault.message
+                self._verifiers[key_version] = Doubt(Why.NO_KEY, fault.message)
         return self._verifiers[key_version]
 
     def _is_available(self, image: str) -> bool:
@@ -291,7 +322,7 @@ class _Bench:
         return self._images[image]
 
 
-def _outcome(record: ImageSignature, envelope: Envelope, because: str) -> Outcome:
+def _outcome(record: ImageSignature, envelope: Envelope, doubt: Doubt | None) -> Outcome:
     return Outcome(
         subject=envelope.subject.digest,
         signature=record.ocid,
@@ -300,5 +331,5 @@ def _outcome(record: ImageSignature, envelope: Envelope, because: str) -> Outcom
         key_version=record.key_version,
         algorithm=record.algorithm,
         time_created=record.time_created,
-        because=because,
+        doubt=doubt,
     )

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from assay.clock import SECOND
-from assay.errors import AssayError
+from assay.errors import AssayError, Unavailable
 from assay.storage.database import insert
 from assay.storage.jobs import (
     Arguments,
@@ -116,22 +116,23 @@ class DbosJobs:
         while not self._stopping.is_set() and record_attempt(self._store, key, self._executor):
             with self._store.database.read() as connection:
                 row = connection.execute(select(job.c.kind, job.c.arguments).where(job.c.key == key)).one()
-            error = self._attempt(row.kind, row.arguments)
-            if record_end(self._store, key, error) is not JobStatus.QUEUED:
+            error, may_pass = self._attempt(row.kind, row.arguments)
+            if record_end(self._store, key, error, may_pass=may_pass) is not JobStatus.QUEUED:
                 return
             self._stopping.wait(RETRY_WAIT_SECONDS)
 
-    def _attempt(self, kind: str, arguments: Arguments) -> str | None:
-        """Run the handler once; what went wrong, or None."""
+    def _attempt(self, kind: str, arguments: Arguments) -> tuple[str | None, bool]:
+        """Run the handler once; what went wrong, or None, and whether that may pass."""
         handler = self._handlers.get(kind)
         if handler is None:
-            return f"nothing here handles jobs of the kind {kind!r}"
+            return f"nothing here handles jobs of the kind {kind!r}", True
         try:
             handler(arguments)
         except Exception as fault:
-            log.warning("job %s failed: %s", kind, fault, exc_info=True)
-            return str(fault) or type(fault).__name__
-        return None
+            # What a supply or a caller is at fault for is told in words; where the program is, its place matters.
+            log.warning("job %s failed: %s", kind, fault, exc_info=not isinstance(fault, AssayError))
+            return str(fault) or type(fault).__name__, not (isinstance(fault, Unavailable) and not fault.may_pass)
+        return None, True
 
     def _every(self, seconds: float, step: Callable[[], None]) -> None:
         while not self._stopping.wait(seconds):

@@ -24,7 +24,7 @@ Handler = Callable[[Arguments], None]
 
 
 class JobStatus(StrEnum):
-    """How a job stands. FAILED is final: three attempts are over."""
+    """How a job stands. FAILED is final: three attempts are over, or a fault was met that cannot pass by itself."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -133,8 +133,8 @@ def record_attempt(store: Store, key: str, executor: str) -> bool:
         return True
 
 
-def record_end(store: Store, key: str, error: str | None) -> JobStatus:
-    """Close an attempt: succeeded, queued again, or failed for good when the attempts are used up."""
+def record_end(store: Store, key: str, error: str | None, *, may_pass: bool = True) -> JobStatus:
+    """Close an attempt: succeeded, queued again, or failed for good: attempts used up, or a fault that cannot pass."""
     with store.database.write() as connection:
         row = connection.execute(select(job).where(job.c.key == key)).one()
         if row.status == JobStatus.CANCELLED:
@@ -142,7 +142,7 @@ def record_end(store: Store, key: str, error: str | None) -> JobStatus:
         if error is None:
             status = JobStatus.SUCCEEDED
         else:
-            status = JobStatus.FAILED if row.attempts >= ATTEMPTS_MAX else JobStatus.QUEUED
+            status = JobStatus.FAILED if row.attempts >= ATTEMPTS_MAX or not may_pass else JobStatus.QUEUED
         ended = None if status is JobStatus.QUEUED else store.clock.now()
         connection.execute(
             update(job)

@@ -194,7 +194,8 @@ class Dispatcher:
             for listener in self._listeners.get(type(fact), ()):
                 listener(Delivery(identity, fact))
         except Exception as fault:
-            log.warning("outbox: %s %s of %s failed: %s", topic, identity, aggregate, fault, exc_info=True)
+            is_fault_of_ours = not isinstance(fault, AssayError)
+            log.warning("outbox: %s %s of %s failed: %s", topic, identity, aggregate, fault, exc_info=is_fault_of_ours)
             self._put_off(identity, attempts, str(fault))
             return False
         with self._store.database.write() as connection:

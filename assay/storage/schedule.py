@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from logging import getLogger
 
+from assay.errors import AssayError
+
 log = getLogger(__name__)
 
 
@@ -48,6 +50,8 @@ class Schedule:
     def _do(self, upkeep: Upkeep) -> None:
         try:
             upkeep.work()
+        except AssayError as fault:
+            log.warning("upkeep %r failed: %s", upkeep.name, fault)
         except Exception:
             # Upkeep must go on, whatever one piece of it meets.
             log.warning("upkeep %r failed", upkeep.name, exc_info=True)

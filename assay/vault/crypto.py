@@ -7,11 +7,13 @@ is asked of the `UsageGate` that the application hands in; without one no key is
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from logging import getLogger
 from typing import Protocol, Self
 
 from sqlalchemy import Connection
 
+from assay.clock import Instant
 from assay.errors import Corrupt, Reason, Refused, not_found
 from assay.iam import Act, Actor, Target, authorize, perform
 from assay.storage import Store
@@ -71,14 +73,39 @@ class Signature:
     signature: bytes
 
 
+class Holder(StrEnum):
+    """What can put a key version out of use: its own state, that of its key, or of its vault."""
+
+    VAULT = "vault"
+    KEY = "key"
+    VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class Distrust:
+    """Why a key version neither signs nor is trusted now: whose state it is, and when that ends in destruction.
+
+    `time_of_deletion` is known for keys and versions that are to be deleted.
+    """
+
+    holder: Holder
+    key_name: str
+    state: VaultState | KeyState
+    time_of_deletion: Instant | None = None
+
+    def __str__(self) -> str:
+        name = f"the key {self.key_name!r}"
+        return f"{name if self.holder is Holder.KEY else f'the {self.holder} of {name}'} is {self.state}"
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """The public half of one key version, and why it is not trusted now ("" when it is)."""
+    """The public half of one key version, and why it is not trusted now (None when it is)."""
 
     key: Key
     key_version: str
     public: PublicKey
-    distrusted_because: str
+    distrust: Distrust | None = None
 
     def verifies(self, message: Message, signature: bytes) -> bool:
         """Whether the signature is this version's over the message, whatever the version's state."""
@@ -179,9 +206,9 @@ def verify(store: Store, actor: Actor, key: str, key_version: str, message: Mess
         using = verifier(connection, actor.tenancy, key_version)
     if using is None or using.key.ocid != key:
         raise not_found()
-    if using.distrusted_because:
+    if using.distrust is not None:
         raise Refused(
-            f"Nothing can be verified: {using.distrusted_because}.",
+            f"Nothing can be verified: {using.distrust}.",
             advice="Enable the key, or cancel its deletion.",
             reason=Reason.WRONG_STATE,
         )
@@ -196,6 +223,14 @@ def verifier(connection: Connection, tenancy: str, key_version: str) -> Verifier
     """
     material = records.material(connection, tenancy, key_version)
     return _verifier(material) if material else None
+
+
+def version_number(connection: Connection, key_version: str) -> int:
+    """The place of a version among those of its key, from 1, oldest first, as pages count them; 0 if it is not there.
+
+    For rooms that explain a denial: asks no permission.
+    """
+    return records.version_number(connection, key_version)
 
 
 def verifiers(connection: Connection, tenancy: str, trusted_keys: Sequence[str]) -> tuple[Verifier, ...]:
@@ -221,12 +256,13 @@ def _verifier(material: Material) -> Verifier:
     return Verifier(material.key, material.version.ocid, public, _unusable(material))
 
 
-def _unusable(material: Material) -> str:
-    """Why a version neither signs nor is trusted, or the empty string."""
+def _unusable(material: Material) -> Distrust | None:
+    """Why a version neither signs nor is trusted, or None."""
+    key, version = material.key, material.version
     if material.vault_state is not VaultState.ACTIVE:
-        return f"the vault of the key {material.key.display_name!r} is {material.vault_state}"
-    if material.key.state is not KeyState.ENABLED:
-        return f"the key {material.key.display_name!r} is {material.key.state}"
-    if material.version.state is not KeyState.ENABLED:
-        return f"the version of the key {material.key.display_name!r} is {material.version.state}"
-    return ""
+        return Distrust(Holder.VAULT, key.display_name, material.vault_state)
+    if key.state is not KeyState.ENABLED:
+        return Distrust(Holder.KEY, key.display_name, key.state, key.time_of_deletion)
+    if version.state is not KeyState.ENABLED:
+        return Distrust(Holder.VERSION, key.display_name, version.state, version.time_of_deletion)
+    return None

@@ -37,8 +37,8 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def image(python: tuple[tuple[str, str], ...], note: str = "") -> HandmadeImage:
-    """Debian's packages in one layer, these Python distributions (name, version) in another."""
+def image(python: tuple[tuple[str, str], ...], note: str = "", layer_type: str = LAYER_TYPE) -> HandmadeImage:
+    """Debian's packages in one layer, these Python distributions (name, version) in another, of the type given."""
     base = {"etc/os-release": OS_RELEASE}
     for name, version, source in DEBIAN:
         base[f"var/lib/dpkg/status.d/{name}"] = (
@@ -53,11 +53,11 @@ def image(python: tuple[tuple[str, str], ...], note: str = "") -> HandmadeImage:
     added["app/note"] = note
     layers, diff_ids = [], []
     blobs: dict[str, bytes] = {}
-    for files in (base, added):
+    for files, media_type in ((base, LAYER_TYPE), (added, layer_type)):
         plain = _tar(files)
         packed = gzip.compress(plain, mtime=0)
         blobs[digest_of(packed)] = packed
-        layers.append({"mediaType": LAYER_TYPE, "digest": digest_of(packed), "size": len(packed)})
+        layers.append({"mediaType": media_type, "digest": digest_of(packed), "size": len(packed)})
         diff_ids.append(digest_of(plain))
     config = json.dumps(
         {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}

@@ -15,12 +15,18 @@ from assay.http import server
 
 
 def main(password_file: Path) -> None:
-    app = open_app(settings.read())
+    read = settings.read()
+    app = open_app(read)
     if app.first_start is not None:
         password_file.write_text(app.first_start.secret.reveal())
     app.start()
     try:
-        asyncio.run(server.serve([server.main_server(app, routes(app)), server.admission_server(app)]))
+        with (
+            server.listening(read.host, read.port) as main_port,
+            server.listening(read.admission_host, read.admission_port) as admission_port,
+        ):
+            servers = {server.main_server(app, routes(app)): main_port, server.admission_server(app): admission_port}
+            asyncio.run(server.serve(servers))
     finally:
         app.stop()
 

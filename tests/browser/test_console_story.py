@@ -17,6 +17,8 @@ PASSWORD = "correct horse battery"
 CARRIED_LATER = Path(__file__).parents[2] / "assay" / "advisories" / "carried" / "later"
 OLD = (("django", "3.2"), ("pillow", "8.0.0"), ("requests", "2.19.1"))
 SCAN_SECONDS = 60
+#: One word without a place to break it.
+LONG = "x" * 90
 
 #: Facts of the carried advisories on these packages; each vulnerability counts once (see the folder's records).
 AT_FIRST = {"Critical": 6, "High": 2, "Medium": 5, "Low": 2, "Unrated": 1}
@@ -228,6 +230,40 @@ def test_what_is_not_signed_is_denied_and_the_decision_says_why(page, installati
     expect(page.get_by_role("list", name="Where this image stands")).to_contain_text("prod-eu denies it")
 
 
+def test_who_signs_what_is_partly_scanned_is_warned_in_the_form(page, installation, photograph):
+    """A layer's type that nobody knows, of one long word: what it was not read for is said, and fits every box."""
+    odd = image(OLD[:1], note="odd", layer_type=f"application/vnd.example.{LONG}")
+    page.goto(f"{installation.url}/r/storefront/web/-/scanner")
+    page.get_by_role("button", name="Add the scanner").click()
+    push(installation.url, installation.login, f"{installation.namespace}/storefront/web", "odd", odd)
+    installation.pages["partial"] = f"{installation.url}/r/storefront/web/-/{odd.digest}"
+
+    def scanned():
+        page.goto(installation.pages["partial"])
+        return page.get_by_text("Partly scanned").count()
+
+    until(scanned)
+    photograph(page, "partial")
+    page.goto(f"{installation.pages['partial']}/sign")
+    warning = page.locator("dialog .note-warn").first
+    expect(warning).to_contain_text("This image was only partly scanned")
+    expect(warning).to_contain_text("Signing it vouches also for what was not looked at.")
+    photograph(page, "sign-partial")
+    page.goto(f"{installation.pages['image']}")
+    page.locator("header.head").get_by_role("link", name="Sign").click()
+    expect(page.get_by_text("only partly scanned")).to_have_count(0)
+
+
+def test_a_denial_names_this_registry_and_its_page_holds_whatever_was_asked_for(page, installation):
+    for name, reference in (("decision", "quay.io/a"), ("decision-of-a-long-name", f"{installation.host}/{LONG}/a")):
+        answer = ask(installation, installation.pages["token"], installation.pages["cluster-ocid"], reference)
+        installation.pages[name] = re.search(r"https?://\S+/d/\w+", answer["status"]["message"])[0]
+    page.goto(installation.pages["decision"])
+    expect(page.locator(".note-bad")).to_contain_text(f"registry quay.io is not on the list ({installation.host})")
+    page.goto(installation.pages["decision-of-a-long-name"])
+    expect(page.locator(".note-bad")).to_contain_text(installation.pages["cluster-ocid"])
+
+
 def test_signing_shows_the_verdict_first_and_makes_the_cluster_admit(page, installation, photograph):
     page.goto(installation.pages["image"])
     page.locator("header.head").get_by_role("link", name="Sign").click()
@@ -303,14 +339,10 @@ def test_removing_the_scanner_keeps_the_results(page, installation):
     assert page.locator("table .tally").count() == 2
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 375])
-def test_no_page_scrolls_sideways_or_makes_the_browser_complain(
-    chromium, context, installation, photograph, width, scheme
-):
-    """Every page of the story, wide and small, light and dark; the pictures are for people to look at."""
+def addresses_of(installation) -> dict[str, str]:
+    """Every kind of page of the story, by a name for its picture."""
     base = installation.pages["image"].partition("?")[0]
-    addresses = {
+    return {
         "overview": "/",
         "repositories": "/r",
         "repository": "/r/payments/api",
@@ -336,7 +368,20 @@ def test_no_page_scrolls_sideways_or_makes_the_browser_complain(
         "audit": "/audit",
         "jobs": "/jobs",
         "account": "/me",
+        "partial": installation.pages["partial"],
+        "sign-partial": f"{installation.pages['partial']}/sign",
+        "decision": installation.pages["decision"],
+        "decision-of-a-long-name": installation.pages["decision-of-a-long-name"],
+        "audit-of-one": f"/audit?resource={installation.pages['cluster-ocid']}",
     }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 375])
+def test_no_page_scrolls_sideways_or_makes_the_browser_complain(
+    chromium, context, installation, photograph, width, scheme
+):
+    """Every page of the story, wide and small, light and dark; the pictures are for people to look at."""
     other = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=context.storage_state()
     )
@@ -345,16 +390,34 @@ def test_no_page_scrolls_sideways_or_makes_the_browser_complain(
     page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
     too_wide = []
-    for name, address in addresses.items():
+    for name, address in addresses_of(installation).items():
         answered = page.goto(address if address.startswith("http") else installation.url + address)
         assert answered is not None
         assert answered.status == 200, address
         if page.evaluate("document.documentElement.scrollWidth") > width:
             too_wide.append(name)
+        problems = page.locator(".problems").all()
+        if any(table.evaluate("table => table.scrollWidth > table.parentElement.clientWidth") for table in problems):
+            too_wide.append(f"the problems of {name}")
         if scheme == "light" or name in ("image", "compare"):
             photograph(page, f"{name}-{width}-{scheme}")
     other.close()
     assert (too_wide, complaints) == ([], [])
+
+
+def test_every_export_that_a_page_offers_is_there(page, context, installation):
+    exports = set()
+    for address in addresses_of(installation).values():
+        page.goto(address if address.startswith("http") else installation.url + address)
+        links = page.locator("main a").evaluate_all("links => links.map(link => link.href)")
+        exports |= {link for link in links if link.partition("?")[0].endswith((".csv", ".json"))}
+    assert f"{installation.url}/r/payments/api/-/images.csv" in exports
+    told = {link: context.request.get(link) for link in exports}
+    assert {link: answer.status for link, answer in told.items() if answer.status != 200} == {}
+    types = {link.partition("?")[0].rpartition(".")[2]: set() for link in exports}
+    for link, answer in told.items():
+        types[link.partition("?")[0].rpartition(".")[2]].add(answer.headers["content-type"])
+    assert types == {"csv": {"text/csv; charset=utf-8"}, "json": {"application/json"}}
 
 
 def test_the_console_is_operated_with_the_keyboard_alone(page, installation):

@@ -307,7 +307,7 @@ def test_verification_ends_with_1_when_no_signature_holds(cli: Cli) -> None:
 
 
 def test_a_signature_is_listed_and_deleted(cli: Cli) -> None:
-    cli.json("sign", "shop/cart:2.0", "--key", "release")
+    assert cli.json("sign", "shop/cart:2.0", "--key", "release")["warnings"] == []
     (found,) = cli.json("signature", "list", "shop/cart:2.0")
     assert found["keyName"] == "release"
     cli.json("signature", "delete", found["id"])
@@ -323,6 +323,12 @@ def test_a_key_goes_through_its_life(cli: Cli) -> None:
     assert cli.table("key", "export-public", "other").startswith("-----BEGIN PUBLIC KEY-----\n")
     old = cli.json("key", "export-public", "other", "--version", before["currentKeyVersion"])["publicKey"]
     assert old != cli.json("key", "export-public", "other")["publicKey"]
+    of = ("other", "--version", before["currentKeyVersion"])
+    assert cli.json("key", "schedule-deletion", *of)["lifecycleState"] == "PENDING_DELETION"
+    states = {each["id"]: (each["isCurrent"], each["lifecycleState"]) for each in cli.json("key", "versions", "other")}
+    assert states == {version["id"]: (True, "ENABLED"), before["currentKeyVersion"]: (False, "PENDING_DELETION")}
+    assert cli.json("key", "cancel-deletion", *of)["lifecycleState"] == "ENABLED"
+    assert "current version" in cli.refused("key", "schedule-deletion", "other", "--version", version["id"])
     assert cli.json("key", "schedule-deletion", "other")["lifecycleState"] == "PENDING_DELETION"
     assert cli.json("key", "cancel-deletion", "other")["lifecycleState"] in ("ENABLED", "DISABLED")
     assert {each["displayName"] for each in cli.json("key", "list", "--vault", "shop")} == {"release", "other"}
@@ -459,6 +465,9 @@ def test_a_scanner_is_removed_and_its_results_stay(cli: Cli) -> None:
     cli.json("scanner", "remove", "shop/cart")
     assert "has no image scanner" in cli.table("scanner", "status", "shop/cart")
     assert len(cli.json("scan", "list", "shop/cart:1.0")) == 2
+    ended = cli.run("sign", "shop/cart:1.0", "--key", "release")
+    assert ended.returncode == 0, ended.stderr
+    assert "WARNING: The scan of this image is as of feed revision" in ended.stderr
 
 
 def test_a_lost_password_is_reset_by_the_operator_into_a_private_file(cli: Cli) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from registry_layouts import Layout
 from registry_server import Server, started
+from sqlalchemy import func, select
 
 from assay.oci import Digest
 from assay.registry import images
 from assay.registry.uploads import Nobody
-from assay.storage import Store
+from assay.storage import Store, metadata
 
 pytestmark = pytest.mark.real
 
@@ -111,6 +112,15 @@ def test_an_image_goes_there_and_back_byte_for_byte(
     inspected = json.loads(run("inspect", *run.creds(""), run.name("team/app:v1")).stdout)
     assert inspected["Digest"] == digest.text
     assert inspected["RepoTags"] == ["v1"]
+
+
+def test_a_push_is_audited_by_a_row_for_each_blob_and_manifest(run: Skopeo, server: Server, layout: Layout) -> None:
+    layout.tag(layout.image(layers=2), "v1")
+    run.push(f"oci:{layout.folder}:v1", "team/app:v1")
+    audit = metadata.tables["audit"]
+    with server.store.database.read() as connection:
+        count = select(func.count()).where(audit.c.operation == "PushImage")
+        assert connection.execute(count).scalar_one() == 4  # two layers, the config, the manifest
 
 
 def test_an_index_with_all_its_platforms_is_one_image(

@@ -211,14 +211,14 @@ def test_changes_say_what_began_changed_and_ended_and_why(feed: Feed) -> None:
         record("NEW", aliases=["CVE-2026-1000"]),
     )
     assert feed.changes("CVE-2026-1000", 1, 2) == (
-        AdvisoryChange("DRAWN", 2, ChangeKind.REMOVED, "withdrawn by its publisher"),
-        AdvisoryChange("GONE", 2, ChangeKind.REMOVED, "removed from the feed"),
-        AdvisoryChange("KEPT", 2, ChangeKind.CHANGED, "changed by its publisher"),
-        AdvisoryChange("MOVES", 2, ChangeKind.REMOVED, "no longer counted under CVE-2026-1000"),
-        AdvisoryChange("NEW", 2, ChangeKind.ADDED, "published"),
+        AdvisoryChange("DRAWN", 2, ChangeKind.REMOVED, "withdrawn by its publisher", frozenset({"PyPI"})),
+        AdvisoryChange("GONE", 2, ChangeKind.REMOVED, "removed from the feed", frozenset({"PyPI"})),
+        AdvisoryChange("KEPT", 2, ChangeKind.CHANGED, "changed by its publisher", frozenset({"PyPI"})),
+        AdvisoryChange("MOVES", 2, ChangeKind.REMOVED, "no longer counted under CVE-2026-1000", frozenset({"PyPI"})),
+        AdvisoryChange("NEW", 2, ChangeKind.ADDED, "published", frozenset({"PyPI"})),
     )
     assert feed.changes("CVE-2026-2000", 1, 2) == (
-        AdvisoryChange("MOVES", 2, ChangeKind.ADDED, "now counted under CVE-2026-2000"),
+        AdvisoryChange("MOVES", 2, ChangeKind.ADDED, "now counted under CVE-2026-2000", frozenset({"PyPI"})),
     )
     assert feed.changes("CVE-2026-1000", 2, 2) == ()
     assert len(feed.changes("CVE-2026-1000", 0, 1)) == 4

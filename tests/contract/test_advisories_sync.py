@@ -11,6 +11,7 @@ from advisory_bucket import WebBucket, classes_of, content, packed, record, stan
 from assay.advisories import feeds, revisions
 from assay.clock import SECOND, SetClock
 from assay.errors import AssayError, Refused, Unavailable
+from assay.iam import Actor, Principal, PrincipalKind
 from assay.storage import Store
 
 
@@ -254,9 +255,57 @@ def test_most_of_a_list_may_go_when_someone_says_so(store: Store, tmp_path: Path
     write_bucket(tmp_path, {"PyPI": [record("A-0")]})
     with pytest.raises(Unavailable, match="probably cut off") as fault:
         synchronise(store, feed)
-    assert "removals accepted" in fault.value.advice
-    with feeds.fetch_changes(store, feed, accept_removals=True) as changes:
-        assert len(changes.removed) == 249
+    assert "assay feed refresh --accept-removals" in fault.value.advice
+    assert not fault.value.may_pass
+    operator = Actor(Principal(PrincipalKind.INSTALLATION, "operator"), "ocid1.tenancy.oc1..test")
+    feeds.ask_refresh(store, operator, feed.name)
+    with pytest.raises(Unavailable, match="probably cut off"):
+        synchronise(store, feed)
+    feeds.ask_refresh(store, operator, feed.name, accept_removals=True)
+    synchronise(store, feed)
+    assert names(store) == {"A-0"}
+    # It was said of that one time.
+    write_bucket(tmp_path, {"PyPI": [record(f"B-{n}") for n in range(250)]})
+    synchronise(store, feed)
+    write_bucket(tmp_path, {"PyPI": [record("B-0")]})
+    with pytest.raises(Unavailable, match="probably cut off"):
+        synchronise(store, feed)
+
+
+def test_a_run_has_succeeded_only_once_readers_see_what_it_brought(store: Store, tmp_path: Path) -> None:
+    write_bucket(tmp_path, {"PyPI": [record("A")]})
+    feed = config(tmp_path)
+    synchronise(store, feed, publish=False)
+    assert (state(store).last_success, state(store).advisories, state(store).is_first_load) == (None, 1, True)
+    with store.database.write() as connection:
+        feeds.succeed(connection, feed.name, store.clock.now())
+    assert (state(store).last_success, state(store).is_first_load) == (store.clock.now(), False)
+
+
+def test_what_a_refusal_says_ends_as_a_sentence_does(store: Store, tmp_path: Path) -> None:
+    write_bucket(tmp_path, {"PyPI": [record("A")]})
+    (tmp_path / "PyPI" / "modified_id.csv").write_text("2026-01-01T00:00:00Z,../A\n")
+    with pytest.raises(Unavailable) as fault:
+        synchronise(store, config(tmp_path))
+    assert ".." not in str(fault.value).replace("../A", "")
+
+
+@pytest.mark.parametrize(("status", "may_pass"), [(400, False), (403, False), (429, True), (500, True), (503, True)])
+def test_a_servers_refusal_is_final_unless_it_may_pass(
+    store: Store, tmp_path: Path, status: int, may_pass: bool
+) -> None:
+    with WebBucket(tmp_path).serving() as web:
+        web.answers["/PyPI/modified_id.csv"] = lambda handler: handler.send_error(status)
+        with pytest.raises(Unavailable) as fault:
+            synchronise(store, config(web.address))
+        assert fault.value.may_pass is may_pass
+
+
+def test_a_folder_or_a_list_that_is_not_there_will_not_come_by_asking_again(store: Store, tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(Unavailable) as fault:
+            synchronise(store, config(folder))
+        assert not fault.value.may_pass
 
 
 def test_another_source_may_have_a_quite_different_list(store: Store, tmp_path: Path) -> None:

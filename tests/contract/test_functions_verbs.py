@@ -170,7 +170,7 @@ def test_a_policy_admits_signed_images_and_refuses_others_with_the_word_that_cli
         functions.update(desk.store, desk.actor, made.ocid, FunctionChange(image=name(desk, ":v2")), gate=GATE)
     assert functions.get(desk.store, desk.actor, made.ocid) == made
     keys.disable_key(desk.store, desk.actor, key.ocid)
-    with pytest.raises(Refused, match="DISABLED"):
+    with pytest.raises(Refused, match="signed by release, disabled"):
         functions.update(desk.store, desk.actor, made.ocid, FunctionChange(config={"a": "b"}), gate=GATE)
 
 

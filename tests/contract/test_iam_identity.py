@@ -349,6 +349,27 @@ def test_a_typo_in_a_statement_changes_nothing_and_is_pointed_at(store: Store, a
     assert groups.listed(store, person(store, admin, "alice")).items
 
 
+def test_a_statement_that_is_added_is_counted_among_those_added_and_placed_in_the_policy(
+    store: Store, admin: Actor
+) -> None:
+    good = "allow any-user to inspect groups in tenancy"
+    other = "allow any-user to inspect users in tenancy"
+    policies.add_statements(store, admin, [good], name="p")
+    for wrong, told in (
+        ("allow any-user to inspekt users in tenancy", "character 19: 'inspekt' is not a verb."),
+        ("allow group Nobody to read repos in tenancy", "character 13: there is no group 'Nobody'."),
+        ("allow any-user to ! users", "character 19: '!' cannot stand here."),
+    ):
+        error = refused(Reason.MALFORMED, lambda wrong=wrong: policies.add_statements(store, admin, [wrong], name="p"))
+        assert f"Statement 1 (number 2 in the policy), {told}" in error.message
+        assert f"It says: {wrong}. " in str(error)
+        added = [good, other, wrong]
+        error = refused(Reason.MALFORMED, lambda added=added: policies.add_statements(store, admin, added, name="p"))
+        assert f"Statement 3, {told}" in error.message
+        error = refused(Reason.MALFORMED, lambda wrong=wrong: policies.add_statements(store, admin, [wrong], name="q"))
+        assert f"Statement 1, {told}" in error.message
+
+
 def test_a_change_of_policy_takes_effect_on_the_next_request(store: Store, admin: Actor) -> None:
     alice = person(store, admin, "alice")
     policy = policies.create(store, admin, admin.tenancy, "p", ["allow any-user to inspect groups in tenancy"])

@@ -6,7 +6,7 @@ import pytest
 from registry_pieces import ACTOR, COMPARTMENT, STRANGER, Room, index_of
 
 from assay.clock import DAY, SECOND, SetClock
-from assay.errors import Reason, Refused
+from assay.errors import Reason, Refused, not_found
 from assay.events import ImageDeleted, ImageRestored, RepositoryDeleted, RepositoryMoved, TagMoved
 from assay.oci import Digest
 from assay.registry import artifacts, blobs, images, pulls, pushes, removals, repositories, tags
@@ -201,6 +201,25 @@ def test_an_image_is_looked_up_by_tag_and_digest(room: Room) -> None:
         with pytest.raises(Refused) as refusal:
             images.lookup(room.store, ACTOR, name, reference)
         assert refusal.value.reason is Reason.NOT_FOUND
+
+
+def test_who_may_see_a_repository_is_told_what_is_not_an_image_in_it_and_others_nothing(room: Room) -> None:
+    room.push_image("v1")
+    texts = []
+    for actor, name, reference in (
+        (ACTOR, "team/app", "v2"),
+        (ACTOR, "team/app", Digest.of(b"x")),
+        (STRANGER, "team/app", "v2"),
+        (STRANGER, "team/app", "v1"),
+        (ACTOR, "team/none", "v1"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            images.lookup(room.store, actor, name, reference)
+        assert refusal.value.reason is Reason.NOT_FOUND
+        texts.append(str(refusal.value))
+    assert texts[0] == "The repository team/app has no tag v2. See its images: assay image list team/app"
+    assert texts[1].startswith(f"The repository team/app has no image {Digest.of(b'x')}.")
+    assert texts[2:] == [str(not_found())] * 3
 
 
 def test_a_repository_is_made_by_hand_changed_and_found(room: Room) -> None:

@@ -191,7 +191,7 @@ def test_attestations_referrers_and_signature_tags_are_stored_but_are_no_images(
     room.put(content, f"sha256-{pushed.digest.encoded}.att")
     assert listed(room) == ["team/app:v1"]
     assert (referred.kind, referred.subject) == (ManifestKind.REFERRER, pushed.digest)
-    assert [fact.subject for fact in room.facts(ArtifactPushed)] == ["", pushed.digest.text]
+    assert [fact.subject for fact in room.facts(ArtifactPushed)] == ["", pushed.digest.text, ""]
     assert pulls.manifest(room.store, ACTOR, "team/app", f"sha256-{pushed.digest.encoded}.sig").content == signature
 
 

@@ -1,4 +1,4 @@
-"""Vulnerability Scanning over the wire, on both databases: work requests, recipes, targets, results, vulnerabilities."""
+"""Vulnerability Scanning over the wire, on both databases: work requests, recipes, targets, results, problems."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Image scanners on repositories: who may, what is scanned at once and from then on, and what removing one leaves."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -367,6 +368,27 @@ def test_a_layer_that_cannot_be_read_gives_a_partial_scan_without_a_risk_level(h
     hub.world.publish({"PYSEC-3": Claim((("a", 1, None),), (), 4)})
     again = hub.scans(image)[-1]
     assert (again.revision, again.state, again.risk_level) == (2, ScanState.PARTIAL, None)
+
+
+def test_an_image_of_layers_of_an_unknown_type_is_listed_and_partly_scanned_with_the_type_as_reason(hub: Hub) -> None:
+    config, odd, plain = b'{"rootfs":{"type":"layers","diff_ids":[]}}', b"who knows", blob_of({"a": 1})
+    for content in (config, odd, plain):
+        hub.room.push_blob(content, REPOSITORY, hub.actor)
+    squashed = "application/vnd.example.layer.v1.squashfs"
+    images = []
+    for number, stack in enumerate(((odd,), (plain, odd))):
+        manifest = json.loads(manifest_of(config, stack))
+        manifest["layers"][-1]["mediaType"] = squashed
+        images.append(hub.room.put(json.dumps(manifest).encode(), f"v{number}", REPOSITORY, hub.actor).image)
+    hub.deliver()
+    assert hub.repository().image_count == 2
+    hub.add_scanner()
+    assert hub.deliver() == 2
+    for image, found in zip(images, (0, 1), strict=True):
+        scan = hub.scans(image)[0]
+        assert (scan.state, scan.risk_level) == (ScanState.PARTIAL, None)
+        assert f"layers of type {squashed} aren't read" in scan.reason
+        assert scan.counts.vector[0] == found
 
 
 def test_a_deleted_image_is_scanned_no_more_and_a_restored_one_is_again(hub: Hub) -> None:

@@ -1,10 +1,11 @@
-"""A worker process for the tests of the jobs port: job_worker.py DATABASE ENGINE EXECUTOR LOG [KEY SECONDS]."""
+"""A worker process for tests of the jobs port: job_worker.py DATABASE ENGINE EXECUTOR LOG [KEY SECONDS [OUTCOME]]."""
 
 import sys
 import time
 from pathlib import Path
 
 from assay.clock import Site, SystemClock
+from assay.errors import Unavailable
 from assay.secret import Secret
 from assay.storage import Database, Store
 from assay.storage.dbos_jobs import DbosJobs
@@ -20,6 +21,8 @@ def main() -> None:
             lines.write(f"{executor} began\n")
         if arguments.get("fails"):
             raise ValueError("it never works")
+        if arguments.get("final"):
+            raise Unavailable("There is nothing to read.", may_pass=False)
         time.sleep(float(arguments["seconds"]) if executor == "first" else 0)
         with Path(log).open("a") as lines:
             lines.write(f"{executor} ended\n")
@@ -27,7 +30,7 @@ def main() -> None:
     jobs = DbosJobs(store, engine, executor)
     jobs.start({"test": handle})
     if len(sys.argv) > 5:
-        jobs.enqueue("test", sys.argv[5], {"seconds": sys.argv[6], "fails": int(len(sys.argv) > 7)})
+        jobs.enqueue("test", sys.argv[5], {"seconds": sys.argv[6], **dict.fromkeys(sys.argv[7:], 1)})
     print("ready", flush=True)
     sys.stdin.read()
     jobs.stop()

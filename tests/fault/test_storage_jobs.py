@@ -87,3 +87,12 @@ def test_a_job_that_always_fails_is_failed_after_three_attempts_and_says_why(
     assert ended.attempts == 3
     assert ended.last_error == "it never works"
     assert len(Path(log).read_text().splitlines()) == 3
+
+
+def test_a_job_that_meets_a_fault_that_cannot_pass_is_not_tried_again(
+    watched: Store, places: tuple[str, str, str]
+) -> None:
+    database, engine, log = places
+    with worker(database, engine, "w", log, "j1", "0", "final"):
+        ended = wait_for(watched, JobStatus.FAILED, RUN_AGAIN_SECONDS)
+    assert (ended.attempts, ended.last_error) == (1, "There is nothing to read.")

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from assay.advisories import feeds, osv, revisions
 from assay.advisories.classes import Node, links, members
 from assay.advisories.records.tables import OPEN, advisory_version, affected, feed_revision, member
+from assay.iam import Actor, Principal, PrincipalKind
 from assay.storage import Store
 
 EXAMPLES = 300 if os.environ.get("ASSAY_TEST_SIZE") == "full" else 15
@@ -35,6 +36,9 @@ STATES = st.dictionaries(st.sampled_from(RECORDS), SAID)
 STEPS = st.lists(st.tuples(STATES, st.none() | st.integers(1, 6), st.booleans()), min_size=1, max_size=4)
 
 
+OPERATOR = Actor(Principal(PrincipalKind.INSTALLATION, "operator"), "ocid1.tenancy.oc1..test")
+
+
 class Interrupted(Exception):
     """A run that ends here."""
 
@@ -52,6 +56,8 @@ def interrupting(after: int | None) -> Iterator[None]:
 def run(store: Store, config: feeds.FeedConfig, after: int | None) -> int | None:
     """Apply what the feed holds, or go on with what was left; the revision in preparation."""
     feeds.configure(store, [config])
+    # Histories in which a list becomes empty are meant, and no accident.
+    feeds.ask_refresh(store, OPERATOR, config.name, accept_removals=True)
     with feeds.fetch_changes(store, config) as changes:
         with store.database.read() as connection:
             rev = revisions.preparing_revision(connection)

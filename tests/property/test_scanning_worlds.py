@@ -37,6 +37,7 @@ CLAIMS = st.builds(
     aliases=st.sets(st.sampled_from(["CVE-2026-1001", "CVE-2026-1002", "GHSA-x"]), max_size=2).map(sorted).map(tuple),
     severity=st.sampled_from([None, 1, 3, 4, 5]),
     withdrawn=st.sampled_from([False, False, False, True]),
+    vague=st.sampled_from([False, False, False, True]),
 )
 CHANGES = st.dictionaries(
     st.sampled_from([f"PYSEC-{n}" for n in range(1, 7)]), st.none() | CLAIMS, min_size=1, max_size=4
@@ -121,6 +122,7 @@ def check(world: World) -> None:
     """Invariants 1, 2, 4, 5 and 6 of the re-scan's model, over the whole fleet, also as of every earlier revision."""
     for rev in range(1, world.revision + 1):
         assert world.shown(rev) == world.expected(rev), f"as of {rev} of {world.revision}"
+        assert world.partial(rev) == world.doubtful(rev), f"as of {rev} of {world.revision}"
     found = full.check(world.store)
     assert (found.revision, found.mismatches) == (world.revision, 0)
     with world.store.database.read() as connection:

@@ -18,10 +18,13 @@ from assay.admission.decide import (
     pinned,
     unknown_image,
 )
+from assay.admission.keystates import KeyOutOfUse
 from assay.admission.policy import ImagePolicy
-from assay.clock import Ocid
+from assay.clock import Instant, Ocid
 from assay.errors import Reason, Refused, Unavailable
 from assay.oci import Digest, Reference
+from assay.vault.crypto import Distrust, Holder
+from assay.vault.shapes import KeyState, VaultState
 
 KEY = Ocid("ocid1.key.oc1.local.v1." + "a" * 60)
 OTHER = Ocid("ocid1.key.oc1.local.v1." + "b" * 60)
@@ -45,9 +48,9 @@ def signature(
     name: str = "release-signing",
     *,
     fault: str = "",
-    key_is_distrusted: bool = False,
+    out_of_use: KeyOutOfUse | None = None,
 ) -> SignatureFound:
-    return SignatureFound(digest, str(key), name, not fault, fault, key_is_distrusted)
+    return SignatureFound(digest, str(key), name, not fault and not out_of_use, fault, out_of_use=out_of_use)
 
 
 def test_an_image_signed_by_a_trusted_key_is_allowed_and_its_digest_is_given() -> None:
@@ -73,24 +76,66 @@ def test_case_18_a_signature_by_a_key_that_only_another_cluster_trusts_is_not_en
     assert decision.reason == "signed only by lab, which prod-eu does not trust"
 
 
-DISABLED = "the key 'release-signing' is DISABLED"
+DISABLED = KeyOutOfUse(Distrust(Holder.KEY, "release-signing", KeyState.DISABLED), 1)
+MAY_14 = Instant(1_778_716_800_000_000)  # 2026-05-14T00:00:00Z
+TWO_KEYS = ImagePolicy(enabled=True, keys=(KEY, OTHER))
+TRUSTS_TWO = Trustee("prod-eu", "cluster", PROD.ocid, ("release-signing", "lab"))
 
 
 def test_case_19_a_signature_by_a_disabled_key_is_denied_with_what_happened_to_the_key() -> None:
-    decision = decide(POLICY, PROD, PLAIN, [signature(fault=DISABLED, key_is_distrusted=True)])
+    decision = decide(POLICY, PROD, PLAIN, [signature(out_of_use=DISABLED)])
     assert decision.because is Because.KEY_DISTRUSTED
-    assert decision.reason == "signed, but the key 'release-signing' is DISABLED"
+    assert decision.reason == "signed by release-signing, disabled"
+    assert decision.fix == (
+        "Whoever manages the key release-signing can enable it, or whoever administers the cluster can add another "
+        "key to its policy, to sign the image with"
+    )
+
+
+def test_the_advice_on_a_disabled_key_names_the_other_keys_and_not_itself() -> None:
+    assert decide(TWO_KEYS, TRUSTS_TWO, PLAIN, [signature(out_of_use=DISABLED)]).fix == (
+        "Whoever manages the key release-signing can enable it, "
+        "or whoever may use a key that prod-eu trusts (lab) can sign it again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("holder", "state", "until", "reason", "undo"),
+    [
+        (Holder.KEY, KeyState.PENDING_DELETION, MAY_14, "release-signing, to be deleted 14 May", "can cancel"),
+        (Holder.KEY, KeyState.DELETED, None, "release-signing, deleted", ""),
+        (Holder.VERSION, KeyState.PENDING_DELETION, MAY_14, "release-signing version 2, to be deleted 14 May", "can"),
+        (Holder.VERSION, KeyState.DELETED, None, "release-signing version 2, deleted", ""),
+        (Holder.VAULT, VaultState.PENDING_DELETION, None, "release-signing, whose vault is to be deleted", "the vault"),
+        (Holder.VAULT, VaultState.DELETED, None, "release-signing, whose vault is deleted", ""),
+    ],
+)
+def test_a_key_out_of_use_is_denied_with_its_state_and_only_with_advice_that_helps(
+    holder: Holder, state: KeyState | VaultState, until: Instant | None, reason: str, undo: str
+) -> None:
+    spent = KeyOutOfUse(Distrust(holder, "release-signing", state, until), 2)
+    decision = decide(POLICY, PROD, PLAIN, [signature(out_of_use=spent)])
+    assert decision.reason == f"signed by {reason}"
+    assert (" deletion" in decision.fix, undo in decision.fix) == (bool(undo), True)
+    # A version's key may sign again with its current version; a whole key may not.
+    assert ("(release-signing) can sign it again" in decision.fix) is (holder is Holder.VERSION)
+
+
+def test_a_signature_of_another_image_is_denied_in_these_words() -> None:
+    found = SignatureFound(IMAGE, str(KEY), "release-signing", verified=False, detail="x", is_of_other_image=True)
+    decision = decide(POLICY, PROD, PLAIN, [found])
+    assert (decision.because, decision.reason) == (Because.OTHER_IMAGE, "its signature belongs to another image")
 
 
 def test_case_20_another_version_of_the_key_that_verifies_is_enough() -> None:
-    found = [signature(fault=DISABLED, key_is_distrusted=True), signature()]
+    found = [signature(out_of_use=DISABLED), signature()]
     assert decide(POLICY, PROD, PLAIN, found).allowed
 
 
 def test_case_15_a_signature_that_does_not_verify_is_denied_with_what_is_wrong_with_it() -> None:
-    decision = decide(POLICY, PROD, PLAIN, [signature(fault="the signed payload names sha256:77, not sha256:6b")])
+    decision = decide(POLICY, PROD, PLAIN, [signature(fault="the signature is not the key's over what was signed")])
     assert decision.because is Because.NOT_VERIFIED
-    assert decision.reason == "signed, but the signed payload names sha256:77, not sha256:6b"
+    assert decision.reason == "signed, but the signature is not the key's over what was signed"
 
 
 def test_a_manifest_that_nothing_can_vouch_for_is_denied_whatever_was_signed() -> None:
@@ -142,8 +187,9 @@ def test_a_pinned_reference_keeps_host_and_tag() -> None:
 
 
 def test_the_other_denials_say_why_in_words() -> None:
-    assert foreign("", "nginx").reason == "registry docker.io is not on the list"
-    assert foreign("quay.io", "x").reason == "registry quay.io is not on the list"
+    assert foreign("", "nginx", ["r.example"]).reason == "registry docker.io is not on the list (r.example)"
+    several = foreign("quay.io", "x", ["a.example", "b.example", "c.example", "d.example", "e.example"])
+    assert several.reason == "registry quay.io is not on the list (a.example, b.example, c.example and 2 more)"
     assert not_checked("The database was busy.", "x").reason == "could not be checked: The database was busy"
     missing = unknown_image(PROD, "x")
     assert missing.reason == "there is no such image that prod-eu may read"

@@ -42,7 +42,7 @@ def test_both_configurations_fail_closed_and_carry_the_authority() -> None:
         assert base64.b64decode(webhook["clientConfig"]["caBundle"]).decode() == CA
         assert webhook["failurePolicy"] == "Fail"
         assert webhook["matchPolicy"] == "Equivalent"
-        assert webhook["sideEffects"] == "None"
+        assert webhook["sideEffects"] == "NoneOnDryRun"
         assert webhook["timeoutSeconds"] == 10
         assert webhook["admissionReviewVersions"] == ["v1"]
         assert webhook["name"].count(".") >= 2

@@ -89,8 +89,10 @@ def test_an_ecosystem_without_an_order_is_decided_by_lists_alone() -> None:
     assert affects.effect(said, "1.1").standing is Standing.UNDECIDED
 
 
-def test_a_statement_with_neither_range_nor_list_leaves_everything_undecided() -> None:
-    assert affects.effect(statement(), "1.0") == Effect(Standing.UNDECIDED)
+@pytest.mark.parametrize("version", ["1.0", "1.0-charmander"])
+def test_a_statement_with_neither_range_nor_list_affects_no_version_that_was_released(version: str) -> None:
+    """OSV schema, "Evaluation": affected is what stands in `versions` or lies in `ranges`; here both are empty."""
+    assert affects.effect(statement(), version) == Effect(Standing.UNAFFECTED)
 
 
 def test_each_ecosystem_is_compared_in_its_own_order() -> None:

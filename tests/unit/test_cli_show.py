@@ -81,3 +81,15 @@ def test_a_statement_stays_readable_in_a_command_line() -> None:
 @given(st.lists(st.text(alphabet="ab '\"$`\\!#;\n", min_size=0), max_size=4))
 def test_a_shell_reads_a_command_line_as_its_words(words: list[str]) -> None:
     assert shlex.split(show.command_line(words)) == words
+
+
+def test_no_line_of_a_table_is_filled_with_blanks(capsys: Captured) -> None:
+    show.thing(Output.TABLE, {"A": "a", "B": "b"}, {"a": "x", "b": "y" * 200})
+    show.rows(Output.TABLE, {"A": "a"}, [{"a": "x"}, {"a": "y" * 200}], empty="")
+    assert [len(line) for line in capsys.readouterr().out.splitlines()] == [4, 203, 1, 1, 200]
+
+
+def test_a_long_sentence_is_folded_between_words(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    show.item("layer 1: the archive ends too early")
+    assert capsys.readouterr().out == "  - layer 1: the archive\n    ends too early\n"

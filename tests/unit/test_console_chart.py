@@ -3,13 +3,16 @@
 The plot: x from 30 to 976 (now) with room to 988, y from 226 (zero) to 36 (top): 946 by 190 units.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from assay.clock import DAY, HOUR, MINUTE, instant
 from assay.console.chart import POINTS_MAX, Box, Flag, Label, Lane, Line, ScanPoint, Span, Standing, draw
+from assay.console.results import CAUSES
 from assay.errors import Refused
+from assay.scanning.model import Cause
 
 NOW = instant(datetime(2026, 7, 24, 6, 0, tzinfo=UTC))
 
@@ -144,7 +147,7 @@ def test_each_cause_has_its_lane_and_shape():
     points = (
         scan(12 * HOUR, (1, 0, 0, 0, 0), lane=Lane.PUSH),
         scan(6 * HOUR, (1, 0, 0, 0, 0), lane=Lane.FEED),
-        scan(6 * HOUR, (1, 0, 0, 0, 0), lane=Lane.RULE),
+        scan(6 * HOUR, (1, 0, 0, 0, 0), lane=Lane.OTHER),
     )
     assert [mark.d for mark in draw(points, NOW).marks] == [
         "M503.0 255l5 9h-10z",
@@ -186,7 +189,21 @@ def test_negative_counts_are_refused():
         scan(0, (1, -1, 0, 0, 0))
 
 
-def test_a_lane_for_rules_stands_only_where_a_rule_caused_a_scan():
+def test_the_lane_of_other_causes_stands_only_where_one_caused_a_scan():
     assert [lane.text for lane in draw(TWO, NOW).lanes] == ["Push", "Feed"]
-    ruled = (*TWO, scan(HOUR, (1, 0, 0, 0, 0), lane=Lane.RULE))
-    assert [(lane.place, lane.text) for lane in draw(ruled, NOW).lanes] == [(260, "Push"), (278, "Feed"), (296, "Rule")]
+    more = (*TWO, scan(HOUR, (1, 0, 0, 0, 0), lane=Lane.OTHER))
+    assert [(lane.place, lane.text) for lane in draw(more, NOW).lanes] == [(260, "Push"), (278, "Feed"), (296, "Other")]
+
+
+def test_a_push_is_marked_at_its_own_time_and_so_is_the_scan_that_it_caused():
+    # The push 12 h ago is at 503; its scan 6 h ago begins the band at 739.5.
+    waited = replace(scan(6 * HOUR, (1, 0, 0, 0, 0), lane=Lane.PUSH), caused_at=NOW - 12 * HOUR)
+    drawing = draw((waited,), NOW, pushes=(Flag(NOW - 12 * HOUR, "1.0"),))
+    assert [mark.d for mark in drawing.marks] == ["M503.0 255l5 9h-10z"]
+    assert drawing.pushed == ("M503.0 255l5 9h-10z",)
+    assert band(drawing, "c").edge.startswith("M739.5 ")
+
+
+@pytest.mark.parametrize("cause", [Cause.ENABLED, Cause.MANUAL])
+def test_a_scan_that_no_push_caused_is_not_marked_as_one(cause):
+    assert CAUSES[cause][1] is Lane.OTHER

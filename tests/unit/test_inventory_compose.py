@@ -17,7 +17,7 @@ from inventory_layers import (
 )  # fmt: skip
 
 from assay.inventory import Component, LayerPart, compose
-from assay.inventory.compose import Composition
+from assay.inventory.compose import Composition, shortened
 from assay.inventory.gather import Gathering
 from assay.inventory.part import unread
 from assay.oci import Digest
@@ -336,7 +336,7 @@ def test_a_database_that_is_not_read_is_said() -> None:
 
 
 def test_an_image_in_which_nothing_is_known_is_never_called_complete() -> None:
-    assert "nothing was found in it that Assay knows" in reasons(layer(file("app", b"\x7fELF")))
+    assert "no package information was found in it" in reasons(layer(file("app", b"\x7fELF")))
     assert reasons() == ""
     assert reasons(layer()) == ""
 
@@ -361,3 +361,10 @@ def test_many_reasons_are_counted() -> None:
     said = compose(parts).reasons
     assert len(said) == 51
     assert said[-1] == "and 10 more"
+
+
+def test_a_long_reason_is_cut_between_words_with_an_ellipsis() -> None:
+    assert shortened("one two three", 13) == "one two three"
+    assert shortened("one two three", 12) == "one two…"
+    assert shortened("one two, three", 10) == "one two…"
+    assert shortened("x" * 20, 10) == "x" * 9 + "…"

@@ -133,7 +133,7 @@ def test_an_apk_database_that_is_no_utf8_or_has_damaged_records_is_read_as_far_a
     text = b"P:musl\nV:1.2.5-r0\nA:x86_64\nm:Ren\xe9 <r@example.org>\n\nV:1\n\nP:zlib\nV:1.3.1-r1\n\n"
     parsed = apk.parse(INSTALLED, text)
     assert [package.name for package in parsed.packages] == ["musl", "zlib"]
-    assert parsed.remarks == ("unreadable package records: 1",)
+    assert parsed.remarks == ("the package database is damaged: line 4 is not UTF-8", "unreadable package records: 1")
 
 
 @pytest.mark.parametrize(
@@ -251,3 +251,18 @@ def test_no_format_fails_on_rubbish() -> None:
         for content in (b"", b"\0" * 600, b"\xff\xfe" * 300, b"PK\3\4" + b"\xff" * 100, b": \n" * 50, b"{" * 2000):
             for whole in (True, False):
                 assert format_.parse("var/lib/dpkg/status", content, whole=whole).packages == ()
+
+
+def test_an_apk_database_with_an_endless_field_is_damaged_though_its_records_are_read() -> None:
+    text = b"P:musl\nV:1.2.5-r0\nD:" + b"so:x " * 300_000 + b"\n\nP:zlib\nV:1.3.1-r1\n\n"
+    parsed = apk.parse(INSTALLED, text)
+    assert [each.name for each in parsed.packages] == ["musl", "zlib"]
+    assert parsed.remarks == ("the package database is damaged: a field of it is longer than 1,048,576 bytes",)
+
+
+def test_an_apk_database_that_is_not_utf8_anywhere_is_damaged() -> None:
+    parsed = apk.parse(INSTALLED, b"P:musl\nV:1.2.5-r0\nm:Ren\xe9 <r@example.org>\n\n")
+    assert [each.name for each in parsed.packages] == ["musl"]
+    assert parsed.remarks == ("the package database is damaged: line 3 is not UTF-8",)
+    # The same name as Alpine writes it.
+    assert apk.parse(INSTALLED, "P:musl\nV:1.2.5-r0\nm:René <r@example.org>\n\n".encode()).remarks == ()

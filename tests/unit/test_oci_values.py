@@ -113,3 +113,10 @@ def test_json_of_two_readings_or_beyond_the_limits_is_refused(content: bytes, re
     with pytest.raises(Refused) as refusal:
         strict_json(content, size_max=200_000, depth_max=2)
     assert refusal.value.reason is reason
+
+
+def test_a_number_of_more_digits_than_any_means_is_refused_in_words_of_documents() -> None:
+    assert strict_json(b"1" * 1_000, size_max=9_999) == int("1" * 1_000)
+    with pytest.raises(Refused) as refusal:
+        strict_json(b"1" * 1_001, size_max=9_999)
+    assert "a number has 1,001 digits, of which at most 1,000 are read" in refusal.value.message

@@ -79,20 +79,58 @@ def test_a_manifest_without_media_type_is_what_the_content_type_says() -> None:
     assert read(document, f"{OCI_MANIFEST}; charset=utf-8").media_type == OCI_MANIFEST
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        image(layers=[descriptor("payload", "application/vnd.dev.cosign.simplesigning.v1+json")]),
-        image(layers=[descriptor("statement", IN_TOTO)]),
-        image(layers=[]),
-        image(artifactType="application/vnd.example.thing"),
-        image(config=descriptor("{}", "application/vnd.oci.empty.v1+json")),
-        image(config=descriptor("chart", "application/vnd.cncf.helm.config.v1+json")),
-    ],
-    ids=["cosign signature", "attestation", "no layers", "artifact type", "empty config", "helm chart"],
-)
-def test_a_manifest_without_runnable_layers_or_with_another_purpose_is_an_artifact(document: dict[str, Any]) -> None:
+def layered(*media_types: str, **members: Any) -> dict[str, Any]:
+    return image(layers=[descriptor(str(at), media_type) for at, media_type in enumerate(media_types)], **members)
+
+
+COSIGN_SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
+ARTIFACTS: dict[str, dict[str, Any]] = {
+    # cosign's own are sent with an image's config: SIGNATURE_SPEC.md, and `cosign attest`, `cosign attach sbom`.
+    "cosign signature": layered(COSIGN_SIGNATURE, COSIGN_SIGNATURE),
+    "cosign attestation": layered("application/vnd.dsse.envelope.v1+json"),
+    "cosign SPDX": layered("text/spdx+json"),
+    "cosign SPDX, tag and value": layered("text/spdx"),
+    "cosign CycloneDX": layered("application/vnd.cyclonedx+xml"),
+    "cosign Syft": layered("application/vnd.syft+json"),
+    "BuildKit attestations": layered(IN_TOTO, IN_TOTO),
+    "signature and attestation": layered(COSIGN_SIGNATURE, IN_TOTO),
+    "no layers": layered(),
+    "artifact type": layered(OCI_LAYER, artifactType="application/vnd.example.thing"),
+    "artifact type with an unknown layer": layered("application/x", artifactType="application/vnd.example.thing"),
+    "empty config": layered(OCI_LAYER, config=descriptor("{}", "application/vnd.oci.empty.v1+json")),
+    "helm chart": layered(
+        "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+        config=descriptor("chart", "application/vnd.cncf.helm.config.v1+json"),
+    ),
+    "wasm module": layered(
+        "application/vnd.wasm.content.layer.v1+wasm",
+        config=descriptor("wasm", "application/vnd.wasm.config.v1+json"),
+    ),
+}
+IMAGES: dict[str, dict[str, Any]] = {
+    "a layer of an unknown type": layered("application/vnd.example.layer.v9.squashfs"),
+    "an unknown compression": layered("application/vnd.oci.image.layer.v1.tar+lz4"),
+    "a known layer and an unknown one": layered(OCI_LAYER, "application/octet-stream"),
+    "a signature beside an unknown layer": layered(COSIGN_SIGNATURE, "application/octet-stream"),
+    "a signature beside a known layer": layered(COSIGN_SIGNATURE, OCI_LAYER),
+    "a known type in capitals": layered(OCI_LAYER.upper()),
+    "a type that begins like a statement's": layered(f"{IN_TOTO}.tar"),
+    "Docker's config and an unknown layer": layered(
+        "application/vnd.docker.image.rootfs.diff.tar.xz", config=descriptor("config", DOCKER_CONFIG)
+    ),
+    "its own config's type as artifact type": layered("application/octet-stream", artifactType=OCI_CONFIG),
+    "an encrypted layer": layered(f"{OCI_LAYER}+encrypted"),
+}
+
+
+@pytest.mark.parametrize("document", ARTIFACTS.values(), ids=ARTIFACTS.keys())
+def test_what_tells_something_or_says_that_it_is_something_else_is_an_artifact(document: dict[str, Any]) -> None:
     assert read(document).kind is ManifestKind.ARTIFACT
+
+
+@pytest.mark.parametrize("document", IMAGES.values(), ids=IMAGES.keys())
+def test_what_has_an_images_config_and_a_layer_that_may_hold_anything_is_an_image(document: dict[str, Any]) -> None:
+    assert read(document).kind is ManifestKind.IMAGE
 
 
 def test_whatever_has_a_subject_is_a_referrer() -> None:
@@ -233,3 +271,10 @@ def test_a_signature_manifest_may_gain_layers_but_not_lose_or_change_one() -> No
     assert not only_adds_layers(one, read(image(layers=[second])))
     assert not only_adds_layers(one, read(image(layers=[{**first, "annotations": {"signature": "other"}}])))
     assert not only_adds_layers(one, read(index()))
+
+
+def test_a_size_that_none_can_be_is_refused_with_its_place_and_what_to_give() -> None:
+    with pytest.raises(Refused) as refusal:
+        read(image(layers=[descriptor("a", OCI_LAYER), descriptor("b", OCI_LAYER, size=-5)]))
+    assert "Its layers[1] gives the size -5." in refusal.value.message
+    assert refusal.value.advice == "Give the number of bytes of the blob that it names."

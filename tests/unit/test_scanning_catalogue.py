@@ -128,3 +128,14 @@ def test_a_supply_that_fails_is_no_result() -> None:
 
     with pytest.raises(Unavailable):
         catalogue([platform("")], compose)
+
+
+def test_reasons_for_which_there_is_no_room_are_counted_and_none_is_cut_within() -> None:
+    each = "a layer could not be read " + "x" * 374
+    platforms = [platform("")] * 9
+
+    def fails(_: PlatformManifest) -> Composition:
+        raise Refused(each)
+
+    said = catalogue(platforms, fails).reason.split("\n")
+    assert said == [each] * 4 + ["and 5 more reasons"]

@@ -76,12 +76,14 @@ def test_a_fix_is_told_even_if_the_deciding_advisory_knows_none() -> None:
     assert decide(statements, {1: Subject("PyPI", "a", "1")}) == {1: Decision(HIGH, "A-1", "2")}
 
 
-def test_a_version_that_cannot_be_compared_is_no_match_unless_it_is_listed() -> None:
+def test_a_version_that_cannot_be_compared_is_in_doubt_unless_it_is_listed() -> None:
     listed = Statement("PYSEC-1", 1, "PyPI", "a", (), frozenset({"not a version"}), HIGH)
     assert decide([said("PYSEC-2", "a", fixed="2"), listed], {1: Subject("PyPI", "a", "not a version")}) == {
         1: Decision(HIGH, "PYSEC-1", "")
     }
-    assert decide([said("PYSEC-2", "a", fixed="2")], {1: Subject("PyPI", "a", "not a version")}) == {}
+    assert decide([said("PYSEC-2", "a", fixed="2")], {1: Subject("PyPI", "a", "not a version")}) == {
+        1: Decision(None, "PYSEC-2", "")
+    }
 
 
 def test_the_outcome_for_one_component_does_not_depend_on_the_others() -> None:
@@ -92,3 +94,21 @@ def test_the_outcome_for_one_component_does_not_depend_on_the_others() -> None:
         alone |= decide(statements, {key: subject})
     assert decide(statements, together) == alone
     assert sorted(alone) == [1, 2]
+
+
+def test_what_no_statement_can_decide_is_in_doubt_and_names_the_first_advisory() -> None:
+    statements = [said("PYSEC-2", "torch", fixed="2.6.0-cu124"), said("PYSEC-1", "torch", fixed="2.6.0-cu124")]
+    assert decide(statements, {1: Subject("PyPI", "torch", "2.0")}) == {1: Decision(None, "PYSEC-1", "")}
+    # Nor can an installed version that is none.
+    assert decide([said("PYSEC-3", "a", fixed="2")], {1: Subject("PyPI", "a", "1.0-charmander")}) == {
+        1: Decision(None, "PYSEC-3", "")
+    }
+
+
+def test_a_statement_that_can_be_decided_settles_what_another_of_the_same_vulnerability_leaves_open() -> None:
+    vague, clear = said("PYSEC-1", "torch", fixed="2.6.0-cu124"), said("GHSA-1", "torch", fixed="2.6.1", severity=HIGH)
+    assert decide([vague, clear], {1: Subject("PyPI", "torch", "2.6.1")}) == {}
+    assert decide([vague, clear], {1: Subject("PyPI", "torch", "2.6.0")}) == {1: Decision(HIGH, "GHSA-1", "2.6.1")}
+    # What is said of another package settles nothing.
+    other = said("GHSA-1", "torchvision", fixed="2.6.1")
+    assert decide([vague, other], {1: Subject("PyPI", "torch", "2.6.1")})[1].severity is None

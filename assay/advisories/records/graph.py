@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, select
 
 from assay.advisories.classes import LinkKind, Node
 from assay.advisories.records import intervals
@@ -122,9 +122,13 @@ def change_members(
     connection: Connection, begun: Collection[Pair], ended: Collection[Pair], ids: Mapping[str, int], rev: int
 ) -> None:
     """Begin and end memberships with `rev`. Doing it twice is the same as once."""
-    key = tuple_(member.c.vulnerability_id, member.c.advisory_id)
-    for piece in intervals.pieces(sorted((ids[name], each) for name, each in ended)):
-        intervals.end(connection, member, key.in_(piece), rev)
+    keys = [
+        {"v": vulnerability, "a": each} for vulnerability, each in sorted((ids[name], each) for name, each in ended)
+    ]
+    if keys:
+        # Pair by pair: SQLite finds no index for a list of pairs, and would look at every membership.
+        pair = and_(member.c.vulnerability_id == bindparam("v"), member.c.advisory_id == bindparam("a"))
+        intervals.end(connection, member, pair, rev, keys)
     rows = [
         {"vulnerability_id": ids[name], "advisory_id": each, "from_rev": rev, "until_rev": OPEN} for name, each in begun
     ]

@@ -20,10 +20,19 @@ def pieces(values: Iterable[T], size: int = VALUES_MAX) -> Iterator[Sequence[T]]
         yield values[start : start + size]
 
 
-def end(connection: Connection, table: Table, condition: ColumnElement[bool], rev: int) -> None:
-    """End the open rows under `condition` with `rev`: what `rev` itself began goes, what is older is closed."""
-    connection.execute(delete(table).where(condition, table.c.from_rev == rev))
-    connection.execute(update(table).where(condition, table.c.until_rev == OPEN).values(until_rev=rev))
+def end(
+    connection: Connection,
+    table: Table,
+    condition: ColumnElement[bool],
+    rev: int,
+    keys: Sequence[dict[str, Any]] | None = None,
+) -> None:
+    """End the open rows under `condition` with `rev`: what `rev` itself began goes, what is older is closed.
+
+    `keys`: values of the condition's parameters, for each of which it is done.
+    """
+    connection.execute(delete(table).where(condition, table.c.from_rev == rev), keys)
+    connection.execute(update(table).where(condition, table.c.until_rev == OPEN).values(until_rev=rev), keys)
 
 
 def begin(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], rev: int) -> int:

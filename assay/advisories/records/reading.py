@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from assay.advisories.records import content, intervals
 from assay.advisories.records.content import Texts
@@ -75,6 +75,23 @@ def affecting(connection: Connection, ecosystem: str, packages: Collection[str],
         yield from ((row.package, row.vulnerability_id) for row in connection.execute(query))
 
 
+def ecosystems_after(connection: Connection, after: str) -> Iterator[str]:
+    """All ecosystems behind `after` of whose packages anything is or was said, one step into the index for each."""
+    while True:
+        query = select(func.min(affected.c.ecosystem)).where(affected.c.ecosystem > after)
+        found: str | None = connection.execute(query).scalar_one()
+        if found is None:
+            return
+        yield found
+        after = found
+
+
+def is_spoken_of(connection: Connection, ecosystem: str, rev: int) -> bool:
+    """Whether anything is said of any package of an ecosystem."""
+    query = select(affected.c.advisory_id).where(affected.c.ecosystem == ecosystem, as_of(affected, rev)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def names(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     """The names of vulnerabilities."""
     found: dict[int, str] = {}
@@ -124,6 +141,20 @@ def memberships(connection: Connection, ids: Collection[int], rev_a: int, rev_b:
             .order_by(member.c.vulnerability_id, advisory.c.name, member.c.from_rev)
         )
         found += [Membership(*row) for row in connection.execute(query)]
+    return found
+
+
+def ecosystems(connection: Connection, advisory_ids: Collection[int], rev_a: int, rev_b: int) -> dict[int, set[str]]:
+    """Advisory → the ecosystems of which it said anything as of some revision in [rev_a, rev_b]."""
+    found: dict[int, set[str]] = {}
+    for piece in intervals.pieces(sorted(advisory_ids)):
+        query = (
+            select(affected.c.advisory_id, affected.c.ecosystem)
+            .where(affected.c.advisory_id.in_(piece), affected.c.from_rev <= rev_b, affected.c.until_rev > rev_a)
+            .distinct()
+        )
+        for advisory_id, ecosystem in connection.execute(query):
+            found.setdefault(advisory_id, set()).add(ecosystem)
     return found
 
 

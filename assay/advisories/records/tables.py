@@ -32,7 +32,8 @@ def as_of(table: Table, rev: int) -> ColumnElement[bool]:
 
 
 #: Where advisories come from. `etags`: the validators of the files as they were last taken in, by path.
-#: `taken_source`: address and ecosystems of the last complete read.
+#: `taken_source`: address and ecosystems of the last complete read, empty when the next one shall be as if it were the
+#: first: no validator counts, and nothing that has vanished is suspicious.
 feed = Table(
     "feed",
     metadata,

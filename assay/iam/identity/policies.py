@@ -114,18 +114,22 @@ def update(
     version_date: str | None = None,
     tags: Tags | None = None,
     if_match: str | None = None,
+    added: Sequence[str] = (),
 ) -> Policy:
-    """Change what is given; `statements` replace all before. Errors: as of `create`; WRONG_STATE when built in."""
+    """Change what is given; `statements` replace all before. Errors: as of `create`; WRONG_STATE when built in.
+
+    `added` are those of the statements that the caller wrote: a fault in one is told with its number among them.
+    """
     require_description(description or "")
     _require_version_date(version_date or "")
-    parsed = None if statements is None else read(statements)
+    parsed = None if statements is None else read(statements, added)
     given = {"description": description, "version_date": version_date}
 
     def change(act: Act) -> Policy:
         found = _changeable(known(records.get(act.connection, actor.tenancy, policy)))
         values = {name: value for name, value in given.items() if value is not None} | rows.tag_values(tags)
         if parsed is not None:
-            bound = bound_to(act.connection, actor.tenancy, found.compartment, parsed)
+            bound = bound_to(act.connection, actor.tenancy, found.compartment, parsed, added)
             values["statements"] = [text for text, _statement in bound]
             _say(act, found, bound)
         records.change(act.connection, policy, act.now, **values)
@@ -155,7 +159,7 @@ def add_statements(store: Store, actor: Actor, statements: Sequence[str], *, nam
     if found is None:
         return create(store, actor, actor.tenancy, name, tuple(dict.fromkeys(statements)), "Added in Assay.")
     written = tuple(dict.fromkeys([*found.statements, *statements]))
-    return update(store, actor, found.ocid, statements=written, if_match=found.etag)
+    return update(store, actor, found.ocid, statements=written, if_match=found.etag, added=statements)
 
 
 def built_in(act: Act, ocid: str, tenancy: str, name: str, statements: Sequence[str], description: str) -> Policy:
@@ -168,8 +172,11 @@ def built_in(act: Act, ocid: str, tenancy: str, name: str, statements: Sequence[
 Read = tuple[tuple[str, Statement], ...]
 
 
-def read(statements: Sequence[str]) -> Read:
-    """Each statement as written, with its meaning. Errors: Refused, for the first fault, pointing at the word."""
+def read(statements: Sequence[str], added: Sequence[str] = ()) -> Read:
+    """Each statement as written, with its meaning. Errors: Refused, for the first fault, pointing at the word.
+
+    Where only some were `added` now, a fault is told with the number that its statement has among these.
+    """
     if not 1 <= len(statements) <= STATEMENTS_MAX:
         raise Refused(
             f"A policy of {len(statements)} statements.",
@@ -177,24 +184,32 @@ def read(statements: Sequence[str]) -> Read:
             reason=Reason.LIMIT_EXCEEDED if statements else Reason.MISSING_PARAMETER,
         )
     found = []
-    for number, text in enumerate(statements, 1):
+    for place, text in enumerate(statements, 1):
         statement = check(text)
         if isinstance(statement, Fault):
-            raise refused(text, statement, number)
+            raise refused(text, statement, _number(text, place, added))
         found.append((text, statement))
     return tuple(found)
 
 
-def bound_to(connection: Connection, tenancy: str, attached: str, statements: Read) -> Read:
+def _number(text: str, place: int, added: Sequence[str]) -> str:
+    """Which statement it is, for people: by its number among those that were added, and by its place in the policy."""
+    if text not in added:
+        return f"{place} of the policy" if added else str(place)
+    number = list(added).index(text) + 1
+    return str(number) if number == place else f"{number} (number {place} in the policy)"
+
+
+def bound_to(connection: Connection, tenancy: str, attached: str, statements: Read, added: Sequence[str] = ()) -> Read:
     """The statements with OCIDs for names, in a policy attached to `attached`. Errors: Refused, as of `read`."""
     dynamic = {group.name: group.ocid for group in named.every(connection, DynamicGroup, tenancy)}
     groups = identities.group_names(connection, tenancy)
     directory = Directory(groups, compartments.nodes(connection, tenancy), dynamic)
     found = []
-    for number, (text, statement) in enumerate(statements, 1):
+    for place, (text, statement) in enumerate(statements, 1):
         bound = bind(statement, text, attached, directory)
         if isinstance(bound, Fault):
-            raise refused(text, bound, number)
+            raise refused(text, bound, _number(text, place, added))
         found.append((text, bound))
     return tuple(found)
 

@@ -11,6 +11,8 @@ from assay.inventory.formats.parsed import PACKAGES_MAX, Damage, PackageRecord, 
 
 NAME = "apk"
 BYTES_MAX = 32 << 20
+#: Longer than any field that a package writes; what is longer was damaged, and may hide records.
+FIELD_BYTES_MAX = 1 << 20
 
 DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 
@@ -25,7 +27,7 @@ def parse(path: str, content: bytes, *, whole: bool = True) -> Parsed:  # noqa: 
     if not whole:
         # What the cut went through could be taken for a shorter version.
         content = content[: content.rfind(b"\n\n") + 1]
-    remarks: tuple[str, ...] = () if whole else (cut_short(BYTES_MAX),)
+    remarks = (() if whole else (cut_short(BYTES_MAX),)) + tuple(_damage(content))
     packages: list[PackageRecord] = []
     owned: list[tuple[str, tuple[str, ...]]] = []
     damage = Damage("package records")
@@ -40,6 +42,17 @@ def parse(path: str, content: bytes, *, whole: bool = True) -> Parsed:  # noqa: 
         else:
             damage.note(fields.get("P", ""))
     return Parsed(tuple(packages), tuple(owned), remarks=remarks + damage.remarks())
+
+
+def _damage(content: bytes) -> Iterator[str]:
+    """What shows that the database is damaged, whichever records can still be read."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        yield f"the package database is damaged: line {line:,} is not UTF-8"
+    if any(len(line) > FIELD_BYTES_MAX for line in content.split(b"\n")):
+        yield f"the package database is damaged: a field of it is longer than {FIELD_BYTES_MAX:,} bytes"
 
 
 def _records(content: bytes) -> Iterator[tuple[dict[str, str], list[str]]]:

@@ -53,6 +53,7 @@ class ScanFilter:
 class Scan:
     """One dated summary of one image, as of a feed revision. Counts of a partial scan are "at least".
 
+    `reasons` say why it is not whole, each without a full stop: what was not read, and what is in doubt.
     `unrated_as` is the level that this installation gives problems nobody has rated.
     """
 
@@ -65,10 +66,15 @@ class Scan:
     revision: int
     cause: Cause
     state: ScanState
-    reason: str
+    reasons: tuple[str, ...]
     time_created: Instant
     counts: Counts
     unrated_as: RiskLevel = RiskLevel.MEDIUM
+
+    @property
+    def reason(self) -> str:
+        """The reasons as one text."""
+        return "; ".join(self.reasons)
 
     @property
     def risk_level(self) -> RiskLevel | None:
@@ -83,8 +89,10 @@ class Standing(StrEnum):
     SCANNED = "scanned"
     #: No scanner looks at its repository, or not at this image; what was found stays as of that moment.
     UNWATCHED = "unwatched"
-    #: It will be scanned: by the next free hand, or once advisories have been applied for the first time.
+    #: It will be scanned by the next free hand.
     WAITING = "waiting"
+    #: It will be scanned once advisories have been applied for the first time: there is no feed revision yet.
+    NO_ADVISORIES = "waiting-for-feed"
     #: The scanning service lacks the statements in `missing_statements`.
     NOT_PERMITTED = "not-permitted"
 

@@ -113,6 +113,24 @@ def subjects_of_packages(connection: Connection, packages: Collection[tuple[str,
     return found
 
 
+def of_ecosystems(connection: Connection, ecosystems: Collection[str]) -> list[int]:
+    """All known components of these ecosystems, ascending; looks at every component there is."""
+    if not ecosystems:
+        return []
+    query = select(component.c.id).where(component.c.ecosystem.in_(sorted(ecosystems))).order_by(component.c.id)
+    return list(connection.execute(query).scalars())
+
+
+def by_ecosystem(connection: Connection, ids: Collection[int]) -> dict[str, list[int]]:
+    """These components by their ecosystem."""
+    found: dict[str, list[int]] = {}
+    for piece in batches(ids):
+        query = select(component.c.id, component.c.ecosystem).where(component.c.id.in_(piece))
+        for identity, ecosystem in connection.execute(query):
+            found.setdefault(ecosystem, []).append(identity)
+    return found
+
+
 def packages_after(connection: Connection, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
     """The next (ecosystem, package) pairs of known components behind `after`, by package and then ecosystem."""
     ecosystem, package = after
@@ -251,6 +269,16 @@ def path(connection: Connection, chain_id: int) -> tuple[ChainRow, ...]:
     for row in connection.execute(query):
         steps.append(ChainRow(row.ancestor_id, steps[-1].id if steps else 0, row.set_id, row.level))
     return tuple(steps)
+
+
+def sets_of_chains(connection: Connection, ids: Collection[int]) -> dict[int, list[int]]:
+    """Chain → the sets on its path, bottom first."""
+    found: dict[int, list[int]] = {}
+    for piece in batches(ids):
+        query = select(chain_path.c.chain_id, chain_path.c.set_id).where(chain_path.c.chain_id.in_(piece))
+        for chain_id, set_id in connection.execute(query.order_by(chain_path.c.chain_id, chain_path.c.level)):
+            found.setdefault(chain_id, []).append(set_id)
+    return found
 
 
 def components_of(connection: Connection, chain_id: int) -> tuple[int, ...]:

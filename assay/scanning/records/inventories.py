@@ -224,6 +224,16 @@ def changed(connection: Connection, sets: Collection[int]) -> list[tuple[str, in
     return sorted(found)
 
 
+def chains_of(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """Inventory → its chain, for those that have one."""
+    found: dict[int, int] = {}
+    for piece in batches(ids):
+        query = select(inventory.c.id, inventory.c.chain_id)
+        rows = connection.execute(query.where(inventory.c.id.in_(piece), inventory.c.chain_id.is_not(None)))
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
 def oldest_frozen(connection: Connection) -> int | None:
     """The oldest revision as of which an image is still shown."""
     query = select(func.min(inventory.c.frozen_rev)).where(inventory.c.until_rev == OPEN)

@@ -1,17 +1,22 @@
-"""Matches: what a vulnerability says of a component, with the feed revisions between which it said so."""
+"""Matches: what a vulnerability says of a component, with the feed revisions between which it said so.
+
+A row with the severity DOUBT is no match: whether the component is affected could not be found out. It begins, ends
+and lives as a match does, counts as no problem, and is told by `doubts` alone.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, case, delete, func, or_, select, update
 
+from assay.scanning.decide import DOUBT
 from assay.scanning.records.batches import batches
 from assay.scanning.records.tables import OPEN, match
 from assay.storage import insert
 
 
 class MatchRow(NamedTuple):
-    """A match as of some revision."""
+    """A match, or a doubt, as of some revision."""
 
     vulnerability: int
     component: int
@@ -51,7 +56,7 @@ def holds(rev: int) -> ColumnElement[bool]:
 
 
 def of_vulnerabilities(connection: Connection, vulnerabilities: Collection[int], rev: int) -> list[MatchRow]:
-    """All matches of these vulnerabilities as of `rev`."""
+    """All matches and doubts of these vulnerabilities as of `rev`."""
     rows: list[MatchRow] = []
     for piece in batches(vulnerabilities):
         query = _ROW.where(match.c.vulnerability_id.in_(piece), holds(rev))
@@ -60,7 +65,7 @@ def of_vulnerabilities(connection: Connection, vulnerabilities: Collection[int],
 
 
 def of_components(connection: Connection, components: Collection[int], rev: int) -> list[MatchRow]:
-    """All matches of these components as of `rev`."""
+    """All matches and doubts of these components as of `rev`."""
     rows: list[MatchRow] = []
     for piece in batches(components):
         query = _ROW.where(match.c.component_id.in_(piece), holds(rev))
@@ -69,7 +74,7 @@ def of_components(connection: Connection, components: Collection[int], rev: int)
 
 
 def ratings(connection: Connection, components: Collection[int], rev: int) -> Iterator[tuple[int, int, int]]:
-    """(component, vulnerability, severity) as of `rev`, from the index alone."""
+    """(component, vulnerability, severity) as of `rev`, doubts included, from the index alone."""
     for piece in batches(components):
         query = select(match.c.component_id, match.c.vulnerability_id, match.c.severity)
         yield from connection.execute(query.where(match.c.component_id.in_(piece), holds(rev)))
@@ -87,9 +92,24 @@ def intervals(connection: Connection, components: Collection[int], since: int, u
             match.c.severity,
             match.c.advisory,
             match.c.fix,
-        ).where(match.c.component_id.in_(piece), match.c.from_rev <= until, match.c.until_rev > since)
+        ).where(
+            match.c.component_id.in_(piece),
+            match.c.from_rev <= until,
+            match.c.until_rev > since,
+            match.c.severity > DOUBT,
+        )
         rows.extend(Interval(*row) for row in connection.execute(query))
     return rows
+
+
+def doubts(connection: Connection, components: Collection[int], rev: int) -> list[tuple[int, int]]:
+    """(component, vulnerability) of what is in doubt as of `rev` among these components, from the index alone."""
+    found: list[tuple[int, int]] = []
+    for piece in batches(components):
+        query = select(match.c.component_id, match.c.vulnerability_id)
+        query = query.where(match.c.component_id.in_(piece), holds(rev), match.c.severity == DOUBT)
+        found.extend((row[0], row[1]) for row in connection.execute(query))
+    return found
 
 
 def apply(connection: Connection, rev: int, changes: Changes) -> None:
@@ -123,14 +143,17 @@ def add(connection: Connection, rev: int, rows: Iterable[MatchRow]) -> None:
         connection.execute(insert(connection, match).on_conflict_do_nothing(), values)
 
 
-def changed_components(connection: Connection, vulnerabilities: Collection[int], rev: int) -> set[int]:
-    """Components of which a match of these vulnerabilities began or ended at `rev`."""
-    found: set[int] = set()
+def changed_components(connection: Connection, vulnerabilities: Collection[int], rev: int) -> dict[int, bool]:
+    """Components of which a match or doubt of these vulnerabilities began or ended at `rev`; True: any was a doubt."""
+    found: dict[int, bool] = {}
     for piece in batches(vulnerabilities):
-        query = select(match.c.component_id).where(
-            match.c.vulnerability_id.in_(piece), or_(match.c.from_rev == rev, match.c.until_rev == rev)
+        query = (
+            select(match.c.component_id, func.min(match.c.severity))
+            .where(match.c.vulnerability_id.in_(piece), or_(match.c.from_rev == rev, match.c.until_rev == rev))
+            .group_by(match.c.component_id)
         )
-        found.update(connection.execute(query.distinct()).scalars())
+        for component, lowest in connection.execute(query):
+            found[component] = found.get(component, False) or lowest == DOUBT
     return found
 
 

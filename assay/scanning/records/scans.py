@@ -68,8 +68,35 @@ def take_back(connection: Connection, inventory_id: int, rev: int) -> bool:
     return done.rowcount == 1
 
 
-def add_rescans(connection: Connection, inventories: Collection[int], rev: int, now: Instant) -> None:
-    """Write a scan as of `rev`, caused by the feed, for each of these inventories that is looked at still."""
+def add_rescans(
+    connection: Connection,
+    inventories: Collection[int],
+    rev: int,
+    now: Instant,
+    *,
+    settled: Collection[int] = (),
+    in_doubt: Collection[int] = (),
+) -> None:
+    """Write a scan as of `rev`, caused by the feed, for each of these inventories that is looked at still.
+
+    `settled`, `in_doubt`: those of which any doubt begins or ends with `rev`, and which hold none, or some, as of it.
+    Of all others nothing has changed in that: they are as whole as their scan before.
+    """
+    earlier = scan.alias("earlier")
+    before = (
+        select(earlier.c.state)
+        .where(earlier.c.inventory_id == inventory.c.id, earlier.c.rev < rev)
+        .order_by(earlier.c.rev.desc())
+        .limit(1)
+        .correlate(inventory)
+        .scalar_subquery()
+    )
+    state = case(
+        (inventory.c.state != STATES.index(ScanState.COMPLETE), inventory.c.state),
+        (inventory.c.id.in_(in_doubt), STATES.index(ScanState.PARTIAL)),
+        (inventory.c.id.in_(settled), inventory.c.state),
+        else_=before,
+    )
     live = [
         inventory.c.id.in_(inventories),
         inventory.c.until_rev == OPEN,
@@ -81,7 +108,7 @@ def add_rescans(connection: Connection, inventories: Collection[int], rev: int, 
         counted.c.inventory_id,
         literal(rev),
         literal(CAUSES.index(Cause.FEED)),
-        inventory.c.state,
+        state,
         literal(now),
         *numbers,
     ).select_from(counted.join(inventory, inventory.c.id == counted.c.inventory_id))
@@ -178,14 +205,10 @@ def latest_of_repositories(
     return found
 
 
-def latest_of_live(
-    connection: Connection, after_inventory: int, limit: int, published: int
-) -> list[tuple[int, Vector]]:
-    """(inventory, counts of the latest scan) of the images that are looked at, in the order of inventories."""
-    numbers = [scan.c[name] for name in totals.COLUMNS]
+def latest_of_live(connection: Connection, after_inventory: int, limit: int, published: int) -> list[ScanRow]:
+    """The latest scans of the images that are looked at, in the order of inventories."""
     query = (
-        select(inventory.c.id, *numbers)
-        .join(scan, scan.c.inventory_id == inventory.c.id)
+        _readable(published)
         .where(
             inventory.c.id > after_inventory,
             inventory.c.until_rev == OPEN,
@@ -197,13 +220,22 @@ def latest_of_live(
         .order_by(inventory.c.id)
         .limit(limit)
     )
-    return [(identity, (c5, c4, c3, c2, c1)) for identity, c5, c4, c3, c2, c1 in connection.execute(query)]
+    return [_scan_of(row) for row in connection.execute(query)]
 
 
 def times(connection: Connection, inventory_id: int) -> dict[int, Instant]:
     """When each scan of an inventory was made, by revision."""
     query = select(scan.c.rev, scan.c.time_created).where(scan.c.inventory_id == inventory_id)
     return {rev: Instant(time) for rev, time in connection.execute(query)}
+
+
+def current_until(connection: Connection, row: ScanRow, published: int) -> int:
+    """The newest revision as of which a scan is known to be right: that up to which its inventory is read, if it is
+    the latest; else its own, as between it and the next one nobody may have looked.
+    """
+    until = row.inventory.readable_until(published)
+    later = select(scan.c.rev).where(scan.c.inventory_id == row.inventory.id, scan.c.rev > row.rev, scan.c.rev <= until)
+    return row.rev if connection.execute(later.limit(1)).first() else max(row.rev, until)
 
 
 def horizon(connection: Connection, before: Instant, published: int) -> int:

@@ -91,6 +91,7 @@ chain_path = Table(
 )
 
 #: What a vulnerability says of a component, from a revision until another. `fix` is empty where there is none.
+#: `severity` 0: in doubt, whether it is affected could not be found out; such a row counts nowhere as a problem.
 match = Table(
     "match",
     metadata,
@@ -172,7 +173,8 @@ inventory_layer = Table(
     sqlite_with_rowid=False,
 )
 
-#: One dated summary of one image: frozen. `rev` is the feed revision as of which it holds.
+#: One dated summary of one image: frozen. `rev` is the feed revision as of which it holds. `state`: that of its
+#: inventory; "partial" too where something in the image was in doubt as of `rev`.
 scan = Table(
     "scan",
     metadata,

@@ -9,25 +9,31 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from assay.advisories import vulnerabilities
 from assay.scanning.counting import Vector, highest, own_totals, ratings_by_component, summed
-from assay.scanning.decide import Decision
+from assay.scanning.decide import DOUBT, Decision
 from assay.scanning.evaluation import decisions_for, difference
 from assay.scanning.model import Cause
 from assay.scanning.records import components, inventories, matches, scans, totals
 from assay.scanning.records.inventories import Inventory
 from assay.scanning.records.matches import Changes, MatchRow
 from assay.scanning.rescan.scans import announce
+from assay.scanning.risk import state_of
 from assay.storage import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What makes an inventory right as of a revision. `counts` is None when no finding changed."""
+    """What makes an inventory right as of a revision. `counts` is None when no finding and no doubt changed.
+
+    `in_doubt`: whether anything of it is in doubt as of that revision.
+    """
 
     inventory: Inventory
     changes: Changes
     totals: Mapping[int, Vector]
     counts: Vector | None
+    in_doubt: bool
 
 
 def correction(connection: Connection, inventory_id: int, rev: int, touched: Collection[int]) -> Correction | None:
@@ -42,7 +48,8 @@ def correction(connection: Connection, inventory_id: int, rev: int, touched: Col
     bodies = components.set_bodies(connection, [step.set for step in path])
     everything = [component for step in path for component in bodies[step.set]]
     standing = matches.of_components(connection, everything, rev)
-    decided = decisions_for(connection, components.subjects(connection, everything), rev, among=touched)
+    subjects = components.subjects(connection, everything)
+    decided = decisions_for(connection, subjects, rev, among=touched)
     changes = _changes([row for row in standing if row.vulnerability in touched], decided, rev)
     present = _applied(standing, changes)
     ratings = ratings_by_component((row.component, row.vulnerability, row.severity) for row in present)
@@ -50,8 +57,12 @@ def correction(connection: Connection, inventory_id: int, rev: int, touched: Col
     stored = totals.as_of(connection, [step.id for step in path], rev)
     wrong = {step.id: vector for step, vector in zip(path, wanted, strict=True) if stored.get(step.id) != vector}
     before = {_finding(row) for row in matches.of_components(connection, everything, rev - 1)}
-    is_changed = before != {_finding(row) for row in present}
-    return Correction(found, changes, wrong, summed(wanted) if is_changed else None)
+    ecosystems = {each.ecosystem for each in subjects.values()}
+    uncovered = vulnerabilities.uncovered(connection, ecosystems, rev)
+    was_covered_so = uncovered == vulnerabilities.uncovered(connection, ecosystems, rev - 1)
+    is_changed = before != {_finding(row) for row in present} or not was_covered_so
+    in_doubt = bool(uncovered) or any(row.severity == DOUBT for row in present)
+    return Correction(found, changes, wrong, summed(wanted) if is_changed else None, in_doubt)
 
 
 def write(store: Store, connection: Connection, rev: int, inventory_id: int, found: Correction | None) -> None:
@@ -64,7 +75,7 @@ def write(store: Store, connection: Connection, rev: int, inventory_id: int, fou
             # Phase 4 may have met the inventory half caught up: what it wrote, nobody has read; this is right.
             was_there = scans.take_back(connection, inventory_id, rev)
             now = store.clock.now()
-            state, vector = present.state, found.counts
+            state, vector = state_of(present.state, in_doubt=found.in_doubt), found.counts
             scans.add(connection, inventory_id, rev, cause=Cause.FEED, state=state, vector=vector, now=now)
             if not was_there:
                 announce(store, connection, rev, [(present.tenancy, present.repository, present.image)])

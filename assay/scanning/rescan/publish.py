@@ -1,6 +1,6 @@
 """Phase 5: catch up what came late, then make the revision the published one in one short transaction."""
 
-from assay.advisories import revisions
+from assay.advisories import feeds, revisions
 from assay.events import FeedAdvanced
 from assay.scanning.records import inventories
 from assay.scanning.rescan import late
@@ -14,7 +14,10 @@ _VULNERABILITIES_AT_ONCE = 1_000
 
 
 def publish(store: Store, rev: int, feed: str, pace: Pace) -> None:
-    """Publish `rev`: nothing that was pushed meanwhile lacks it, and `late` is empty for it."""
+    """Publish `rev`: nothing that was pushed meanwhile lacks it, and `late` is empty for it.
+
+    `feed`: whose run ends with it; empty when an earlier run left the revision.
+    """
     touched = _touched(store, rev)
     while True:
         _catch_up(store, rev, touched, pace)
@@ -25,6 +28,7 @@ def publish(store: Store, rev: int, feed: str, pace: Pace) -> None:
             for each in rest:
                 late.write(store, connection, rev, each, late.correction(connection, each, rev, touched))
             revisions.publish_revision(connection, rev)
+            feeds.succeed(connection, feed, store.clock.now())
             outbox.announce(connection, FeedAdvanced(tenancy="", feed=feed, revision=rev), store.clock.now())
             return
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, distinct, func, select, update
+from sqlalchemy import Connection, Row, and_, distinct, func, or_, select, update
 
 from assay.clock import Instant
 from assay.errors import not_found
@@ -196,6 +196,17 @@ def versions_of(connection: Connection, key: str) -> tuple[KeyVersion, ...]:
     query = select(key_version).where(key_version.c.key == key)
     order = (key_version.c.time_created.desc(), key_version.c.ocid)
     return tuple(map(_version, connection.execute(query.order_by(*order))))
+
+
+def version_number(connection: Connection, version: str) -> int:
+    """The place of a version among those of its key, from 1, oldest first; 0 if it is not there."""
+    of, older = key_version.alias("of"), key_version.alias("older")
+    not_younger = or_(
+        older.c.time_created < of.c.time_created,
+        and_(older.c.time_created == of.c.time_created, older.c.ocid <= of.c.ocid),
+    )
+    query = select(func.count()).select_from(of.join(older, and_(older.c.key == of.c.key, not_younger)))
+    return int(connection.execute(query.where(of.c.ocid == version)).scalar_one())
 
 
 def due_keys(connection: Connection, now: Instant, limit: int) -> tuple[Key, ...]:
