@@ -44,12 +44,18 @@ class Plan:
     removed: tuple[str, ...]
 
 
+#: Of a list: date and id.
+_COLUMNS = 2
+
+
 def parse_list(content: bytes, what: str) -> dict[str, str]:
     """Id → date of a `modified_id.csv` (`<date>,<id>` a line). Errors: Unavailable."""
     dates: dict[str, str] = {}
     try:
         for row in csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True):
             if row:
+                if len(row) != _COLUMNS:
+                    raise ValueError(f"it has {len(row)} columns, not two")
                 date, name = row
                 osv.time_of(date)
                 _enter(dates, osv.advisory_id(name), date)

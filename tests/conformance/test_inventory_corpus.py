@@ -251,7 +251,8 @@ HOSTILE = {
         "latest": "of a kind that isn't read", "sqlite-lying-headers": "of a kind that isn't read",
         "sqlite-endless-view": "of a kind that isn't read", "sqlite-magic-only": "of a kind that isn't read",
         "ndb-slot-outside": "of a kind that isn't read", "bdb-page-loop": "of a kind that isn't read",
-        "apk-one-field": "", "apk-latin1": "", "os-release-10mb": "the rest is not read", "os-release-shell": "no package information",
+        "apk-one-field": "database is damaged", "apk-latin1": "database is damaged",
+        "os-release-10mb": "the rest is not read", "os-release-shell": "no package information",
     },
     "h-whiteout-tricks": {"latest": "malformed whiteouts", "root-opaque": "removes or replaces"},
 }  # fmt: skip

@@ -129,7 +129,7 @@ def test_before_the_first_feed_revision_images_wait_instead_of_being_called_clea
         assert hub.deliver() == 0
         status = hub.status(image)
         assert status is not None
-        assert (status.standing, status.scan) == (Standing.WAITING, None)
+        assert (status.standing, status.scan) == (Standing.NO_ADVISORIES, None)
         hub.world.publish(CLAIMS)
         assert hub.deliver() == 1
         assert hub.scans(image)[0].counts.critical == 1
