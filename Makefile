@@ -32,7 +32,7 @@ bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
 	@SIZE=$(SIZE) $(PYTHON) -m benchmarks.$(NAME)
 
 oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
-	@scripts/install.sh test
+	@scripts/install.sh oci-walk
 	@PYTHONPATH=.:tests $(PYTHON) -m oci_walk
 
 migration: $(VENV)/.tests        ## make migration NAME=what_changed

@@ -81,6 +81,7 @@ class Settings:
                 raise Refused(f"{name} is below zero.", advice="Give a number of requests, or 0 for no limit.")
         if not SECOND <= self.credential_lifetime <= 3650 * DAY:
             raise Refused("credential_lifetime is out of range.", advice="Give seconds, at most ten years.")
+        self.endpoints(self.region)
         if self.unrated_counts_as not in ("critical", "high", "medium", "low"):
             raise Refused(
                 f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."

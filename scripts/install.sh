@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install by apt what a target needs and the machine lacks, and say what.   install.sh python|demo|test
+# Install by apt what a target needs and the machine lacks, and say what.   install.sh python|demo|oci-walk|test
 set -euo pipefail
 root=()
 [ "$(id -u)" = 0 ] || root=(sudo)
@@ -13,6 +13,7 @@ demo)
     have skopeo || wanted+=(skopeo)
     have dpkg-deb || wanted+=(dpkg)
     ;;
+oci-walk) have skopeo || wanted+=(skopeo) ;;
 test)
     have skopeo || wanted+=(skopeo)
     have podman || wanted+=(podman)
@@ -22,7 +23,7 @@ test)
     have openssl || wanted+=(openssl)
     have curl || wanted+=(curl)
     ;;
-*) echo "install.sh: python, demo or test" >&2; exit 2 ;;
+*) echo "install.sh: python, demo, oci-walk or test" >&2; exit 2 ;;
 esac
 have apt-get || [ ${#wanted[@]} = 0 ] || { echo "assay: this machine has no apt; install by hand: ${wanted[*]}" >&2; exit 1; }
 lists=known

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from assay_server import AssayServer
+from assay_server import PASSWORD, AssayServer
 from places import PROJECT
 from request_signing import Client, KeyPair
 
@@ -44,13 +44,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AssayServer]:
 class Person:
     """Somebody who is signed in, with a home of their own."""
 
-    def __init__(self, server: AssayServer, home: Path) -> None:
+    def __init__(self, server: AssayServer, home: Path, token: str = "") -> None:
         self.server, self.home, self.oci = server, home, home / ".oci"
-        self.who = server.call("GET", "/20260901/sessions/current")
+        bearer = {"authorization": f"Bearer {token or server.token}"}
+        self.who = httpx.get(f"{server.url}/20260901/sessions/current", headers=bearer).json()
         profile = {
             "server": server.url,
             "user": self.who["userName"],
-            "token": server.token,
+            "token": token or server.token,
             "tenancy": self.who["tenancyId"],
             "namespace": self.who["namespace"],
             "registry": self.who["registry"],
@@ -165,6 +166,22 @@ def test_a_profile_of_somebody_else_s_is_refused_before_anything_is_done(person:
     assert person.run("--profile", "DEFAULT").returncode == 1
     assert person.fingerprints() == []
     assert [path.name for path in person.oci.iterdir()] == ["config"]
+
+
+def test_whoever_may_do_nothing_else_can_set_up_their_own_client(server: AssayServer, tmp_path: Path) -> None:
+    root = server.call("GET", "/20260901/sessions/current")["tenancyId"]
+    user = server.call("POST", "/20160918/users", {"compartmentId": root, "name": "bob", "description": "d"})
+    once = server.call("POST", f"/20160918/users/{user['id']}/uiPassword")["password"]
+    sessions = f"{server.url}/20260901/sessions"
+    token = httpx.post(sessions, json={"user": "bob", "password": once}).json()["token"]
+    changed = {"currentPassword": once, "newPassword": PASSWORD}
+    bearer = {"authorization": f"Bearer {token}"}
+    httpx.post(f"{sessions}/current/actions/changePassword", json=changed, headers=bearer).raise_for_status()
+    bob = Person(server, tmp_path, token)
+    assert bob.set_up()["user"] == user["id"]
+    assert len(bob.fingerprints()) == 1
+    bob.set_up("--remove")
+    assert bob.fingerprints() == []
 
 
 def test_the_lines_for_hosts_name_every_service_and_each_vault(person: Person) -> None:

@@ -99,3 +99,9 @@ def test_the_settings_give_the_address_at_which_the_port_listens() -> None:
     assert (six.address, six.certificate_names[-1]) == ("[::1]:444", "[::1]")
     there = read(environment={"ASSAY_OCI_ADDRESS": "oci.example:444", "ASSAY_OCI_DOMAIN": "cloud.example"})
     assert there.endpoints("local").realm_domain == "cloud.example:444"
+
+
+def test_settings_that_make_no_names_are_refused_at_once() -> None:
+    for wrong in ({"ASSAY_OCI_DOMAIN": "Cloud Example"}, {"ASSAY_OCI_ADDRESS": "oci.example"}):
+        with pytest.raises(Refused):
+            read(environment=wrong)
