@@ -54,11 +54,7 @@ def parse_list(content: bytes, what: str) -> dict[str, str]:
     try:
         for row in csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True):
             if row:
-                if len(row) != _COLUMNS:
-                    raise ValueError(f"it has {len(row)} columns, not two")
-                date, name = row
-                osv.time_of(date)
-                _enter(dates, osv.advisory_id(name), date)
+                _enter(dates, row)
     except (ValueError, csv.Error, Refused) as fault:
         raise Unavailable(
             f"The list {what} cannot be read: line {len(dates) + 1} or near: {str(fault)[:120].rstrip('.')}.",
@@ -68,7 +64,11 @@ def parse_list(content: bytes, what: str) -> dict[str, str]:
     return dates
 
 
-def _enter(dates: dict[str, str], name: str, date: str) -> None:
+def _enter(dates: dict[str, str], row: list[str]) -> None:
+    if len(row) != _COLUMNS:
+        raise ValueError(f"it has {len(row)} columns, not two")
+    date, name = row[0], osv.advisory_id(row[1])
+    osv.time_of(date)
     if dates.setdefault(name, date) != date:
         raise ValueError(f"{name} stands there twice")
     if len(dates) > LIST_ROWS_MAX:
