@@ -215,7 +215,7 @@ def _review(phase: str) -> Json:
     }
 
 
-_REVIEW_REFUSALS = (400, 401, 404, 408, 413, 415, 429, 500, 503)
+_REVIEW_REFUSALS = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 _DECIDED: Json = {
     "type": "object",
     "properties": {
