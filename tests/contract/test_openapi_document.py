@@ -138,3 +138,10 @@ def test_no_answer_may_be_kept_on_its_way_or_read_as_another_type(api: ApiRoom) 
         reply = api.ask("GET", path)
         assert reply.headers["cache-control"] == "no-store"
         assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_script_of_another_site_may_read_an_answer(api: ApiRoom) -> None:
+    elsewhere = {"origin": "https://elsewhere.example", "access-control-request-method": "GET"}
+    for method in ("GET", "OPTIONS"):
+        reply = api.ask(method, "/20160918/regions", headers=elsewhere)
+        assert [name for name in reply.headers if name.startswith("access-control-")] == []

@@ -96,9 +96,7 @@ def test_an_update_that_says_only_what_it_may_not_changes_nothing(world: RouteWo
     with world.copy(sorted(UPDATED).index(path)) as copy:
         admin = copy.caller("admin")
         before = without_times(admin.made("GET", address))
-        named = {
-            member for row in door._ROWS if (row.method, row.path) == ("PUT", path) for member in row.run.contract.body
-        }
+        row = next(row for row in door._ROWS if (row.method, row.path) == ("PUT", path))
         body = {member: value for member, value in READ_ONLY.items() if member not in row.run.contract.body}
         assert {"id", "compartmentId", "lifecycleState", "timeCreated", "createdBy"} <= body.keys()
         assert admin.ask("PUT", address, body).is_success
