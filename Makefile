@@ -5,8 +5,9 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
 NAME ?= rescan
 SIZE ?= full
+MINUTES ?= 30
 
-.PHONY: demo test test-all check bench oci-walk migration lock clean
+.PHONY: demo test test-all check bench oci-walk schemathesis migration lock clean
 
 demo: $(VENV)/.runtime           ## start Assay and walk one image from push to admission
 	@scripts/install.sh demo
@@ -34,6 +35,9 @@ bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
 oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
 	@scripts/install.sh oci-walk
 	@PYTHONPATH=.:tests $(PYTHON) -m oci_walk
+
+schemathesis: $(VENV)/.tests     ## requests made up from the OpenAPI document, for MINUTES=30
+	ASSAY_SCHEMATHESIS_MINUTES=$(MINUTES) $(PYTEST) -s tests/fuzz/test_api_schemathesis.py
 
 migration: $(VENV)/.tests        ## make migration NAME=what_changed
 	$(PYTHON) -m scripts.migration $(NAME)

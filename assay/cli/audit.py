@@ -15,8 +15,6 @@ from assay.cli.progress import told
 from assay.cli.session import signed_in
 from assay.cli.show import Output
 from assay.errors import Corrupt, Refused
-from assay.iam.identity.trail import exports
-from assay.iam.identity.trail.chain import Link
 
 app = group("The audit log.")
 
@@ -51,6 +49,7 @@ _CHAIN: show.Columns = {
     "Not yet sealed": "unsealedCount",
     "Kept for days": "retentionDays",
 }
+_CHECKED: show.Columns = {"Holds up to": "position", "Seal": "seal"}
 
 
 class Form(StrEnum):
@@ -116,31 +115,36 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="An export in JSON lines; the server's log if left out.")] = None,
     position: Annotated[int, typer.Option(help="Of a FILE: the position before its first entry.", min=0)] = -1,
     seal: Annotated[str, typer.Option(help="Of a FILE: the seal at that position.")] = "",
+    output: Out = Output.TABLE,
 ) -> None:
     """Follow the hash chain: that no entry was changed, taken out or put in. Ends with 1 where it breaks."""
-    holds, fault = _check_file(file, position, seal) if file else _check_server()
+    found, fault = _check_file(file, position, seal) if file else _check_server()
     if fault:
         raise Corrupt(
-            fault, advice=f"Up to position {holds.position} the log is what was sealed; compare with an export."
+            fault, advice=f"Up to position {found['position']} the log is what was sealed; compare it with an export."
         )
-    show.note(f"The log holds up to position {holds.position}, seal {holds.seal}.")
+    show.thing(output, _CHECKED, found)
 
 
 @app.command("export")
 def export(
-    form: Annotated[Form, typer.Option("--format", help="JSON lines, or syslog (RFC 5424).")] = Form.JSON_LINES,
     since: Since = "",
     until: Until = "",
     to: Annotated[str, typer.Option(help="A syslog server, tcp://HOST:PORT or udp://HOST:PORT.")] = "",
+    output: Annotated[Form, typer.Option("--output", "-o", help="JSON lines, or syslog (RFC 5424).")] = Form.JSON_LINES,
 ) -> None:
     """Write all entries, the oldest first, to standard output or to a syslog server."""
+    # Rooms are imported where they are needed: most commands start without them.
+    from assay.iam.identity.trail import exports
+
+    host = socket.gethostname()
     entries = _all(since, until)
     if to:
-        count = _send(to, (exports.syslog_line(entry, socket.gethostname()) for entry in entries))
+        count = _send(to, (exports.syslog_line(entry, host) for entry in entries))
         show.note(f"{count} entries were sent to {to}.")
         return
     for entry in entries:
-        line = exports.json_line(entry) if form is Form.JSON_LINES else exports.syslog_line(entry, socket.gethostname())
+        line = exports.json_line(entry) if output is Form.JSON_LINES else exports.syslog_line(entry, host)
         sys.stdout.write(f"{line}\n")
 
 
@@ -156,14 +160,20 @@ def _all(since: str, until: str) -> Iterator[dict[str, Any]]:
             return
 
 
-def _check_file(file: Path, position: int, seal: str) -> tuple[Link, str]:
+def _check_file(file: Path, position: int, seal: str) -> tuple[dict[str, Any], str]:
+    from assay.iam.identity.trail import chain, exports
+
     if (position >= 0) != bool(seal):
         raise Refused("A position without its seal says nothing, nor a seal alone.", advice="Give both, or neither.")
-    with file.open(encoding="utf-8") as lines:
-        return exports.check(lines, Link(position, seal) if seal else None)
+    try:
+        with file.open(encoding="utf-8") as lines:
+            last, fault = exports.check(lines, chain.Link(position, seal) if seal else None)
+    except (OSError, UnicodeDecodeError) as unread:
+        raise Refused(f"{file} cannot be read: {unread}.", advice="Give a file of `assay audit export`.") from unread
+    return {"position": last.position, "seal": last.seal}, fault
 
 
-def _check_server() -> tuple[Link, str]:
+def _check_server() -> tuple[dict[str, Any], str]:
     server = signed_in().server
     body: dict[str, Any] = {}
     with told("Following the chain") as say:
@@ -172,7 +182,7 @@ def _check_server() -> tuple[Link, str]:
             body = {"position": found["position"], "seal": found["seal"]}
             say(f"Following the chain: {found['position']}")
             if found["isFinished"]:
-                return Link(found["position"], found["seal"]), found["fault"] or ""
+                return body, found["fault"] or ""
 
 
 def _send(to: str, lines: Iterator[str]) -> int:

@@ -19,6 +19,7 @@ from assay.cli import (
     functions,
     images,
     oci_setup,
+    openapi,
     people,
     policies,
     repositories,
@@ -73,6 +74,7 @@ app.command(rich_help_panel="Signing in")(oci_setup.oci_setup)
 app.command(rich_help_panel="An image's way")(signing.sign)
 app.command(rich_help_panel="An image's way")(signing.verify)
 app.command(rich_help_panel="The installation")(serve.serve)
+app.command(rich_help_panel="The installation")(openapi.openapi)
 app.command(rich_help_panel="The installation")(emergency.reset_administrator)
 
 

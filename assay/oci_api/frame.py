@@ -31,6 +31,9 @@ BODY_BYTES_MAX = 1 << 20
 NUMBER_DIGITS_MAX = 10
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,32}(?:/[A-Za-z0-9_-]{1,32}){0,2}")
 
+#: Answers may hold secrets that are shown once: nothing on the way keeps them, and no browser guesses at their type.
+_ALWAYS_SAID = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
 log = getLogger(__name__)
 
 
@@ -293,7 +296,7 @@ def error_response(fault: AssayError, request_id: str) -> Response:
     """`{"code", "message"}` with the status of the one answer table."""
     answer = ANSWERS[fault.reason]
     body = msgspec.json.encode({"code": answer.oci_code, "message": str(fault)})
-    headers = {"opc-request-id": request_id}
+    headers = {"opc-request-id": request_id, **_ALWAYS_SAID}
     if answer.status in (429, 503):
         headers["retry-after"] = str(fault.retry_after)
     return Response(body, answer.status, headers, "application/json")
@@ -301,7 +304,7 @@ def error_response(fault: AssayError, request_id: str) -> Response:
 
 def _response(reply: Reply, request_id: str) -> Response:
     told = {"etag": reply.etag, "opc-next-page": reply.next_page, "opc-work-request-id": reply.work_request}
-    headers = {"opc-request-id": request_id} | {name: value for name, value in told.items() if value}
+    headers = {"opc-request-id": request_id, **_ALWAYS_SAID} | {name: value for name, value in told.items() if value}
     if reply.text:
         return Response(reply.text, reply.status, headers, "text/plain; charset=utf-8")
     if reply.body is None:

@@ -200,7 +200,7 @@ def _review(phase: str) -> Json:
     error: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     decided: Json = {"application/json": {"schema": _DECIDED}}
     return {
-        "servers": [{"url": "https://localhost:8443", "description": "The admission port."}],
+        "servers": [{"url": "https://127.0.0.1:5443", "description": "The admission port."}],
         "post": {
             "operationId": f"{phase} a workload",
             "tags": ["Admission"],
@@ -215,7 +215,7 @@ def _review(phase: str) -> Json:
     }
 
 
-_REVIEW_REFUSALS = (400, 401, 404, 408, 413, 415, 429, 500, 503)
+_REVIEW_REFUSALS = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 _DECIDED: Json = {
     "type": "object",
     "properties": {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from assay.clock import Instant
+from assay.errors import Refused
 from assay.iam.identity.trail import entries, exports, retention, sealing
 from assay.iam.identity.trail.chain import Link
 from assay.oci_api.contract import PAGED, SORT_ORDER, Gives, Need, one_of
@@ -97,9 +98,10 @@ def _update_chain(call: Call) -> Reply:
 
 @takes(Gives.ONE, body={"position": int, "seal": str})
 def _check(call: Call) -> Reply:
-    after = None
-    if "position" in call.body:
-        after = Link(call.field("position"), call.field("seal"))
+    position, seal = call.field("position"), call.field("seal")
+    if (position is None) != (seal is None):
+        raise Refused("Only one of position and seal is there.", advice="Give both, as the last answer has them.")
+    after = None if position is None else Link(position, seal)
     found = sealing.check(call.app.store, call.actor, after)
     return Reply(
         {

@@ -59,6 +59,7 @@ TOLD_OTHERWISE = {
 
 ROWS = tuple(door._ROWS)
 NUMBERED = dict(enumerate(ROWS))
+PATHS = door.openapi_document()["paths"]
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +140,4 @@ def test_a_route_lets_in_exactly_those_whom_the_table_lets_in(world: RouteWorld,
         status, body = walk.ask("exact")
         assert status not in (401, 403, 404), f"not let in with {sorted(walk.needed)}: {status} {body}"
         assert status < 500 or status == 501, f"{status} {body}"
+        assert str(status) in PATHS[row.path][row.method.lower()]["responses"], f"{status} is in no document"
