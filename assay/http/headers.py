@@ -53,9 +53,10 @@ class BoundedHeaders(HttpToolsProtocol):
             if self._ignored > LEAVE_BYTES_MAX:
                 self.transport.abort()
             return
-        requests = self._requests
+        # What ends a body in the same piece is no unfinished header, however large the piece is.
+        awaited, requests = self._awaits_headers, self._requests
         super().data_received(data)
-        if self._awaits_headers and self._requests == requests and not self._is_leaving:
+        if awaited and self._awaits_headers and self._requests == requests and not self._is_leaving:
             self._arrived += len(data)
             if self._arrived > UNFINISHED_BYTES_MAX:
                 self._refuse()
