@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match
 
 from assay.errors import AssayError, Denied, Reason, Refused, not_found
 from assay.http import bodies, credentials, distribution_content, distribution_uploads
@@ -80,8 +80,23 @@ _CATALOG = Scope("registry", "catalog", ("*",))
 
 def routes(services: Services) -> list[BaseRoute]:
     """The routes of the door: `/v2/…` and the token server. No middleware may wrap them that touches bodies."""
-    door = Door(services)
-    return [Route("/v2", door), Route("/v2/{rest:path}", door), *token_routes(services)]
+    return [BelowV2(Door(services)), *token_routes(services)]
+
+
+class BelowV2(BaseRoute):
+    """Everything below `/v2`, whatever it holds: also line ends, which no pattern of a route takes."""
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        """Whether a path is the door's."""
+        is_below = scope["type"] == "http" and f"{scope['path']}/".startswith("/v2/")
+        return (Match.FULL if is_below else Match.NONE), {}
+
+    async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Let the door answer."""
+        await self._door(scope, receive, send)
 
 
 class Door:
