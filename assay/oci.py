@@ -189,15 +189,23 @@ def strict_json(content: bytes, *, size_max: int, depth_max: int = 32, what: str
     if _depth_exceeds(content, depth_max):
         raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
     try:
-        return json.loads(
+        value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
         )
+        if b"\\u" in content:
+            _require_text(value)
     except (ValueError, RecursionError) as fault:
         raise Refused(
             f"The {what} is not JSON: {str(fault)[:120]}.",
             advice="Send one UTF-8 JSON document.",
             reason=Reason.UNPARSABLE,
         ) from fault
+    return value
+
+
+def _require_text(value: Any) -> None:
+    """Half of a surrogate pair can be escaped and is no character (RFC 8259, 8.2): no database or encoder takes it."""
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -113,11 +113,13 @@ def retain(days: Annotated[int, typer.Argument(help="For how many days.")], outp
 @app.command("check")
 def check(
     file: Annotated[Path | None, typer.Argument(help="An export in JSON lines; the server's log if left out.")] = None,
-    position: Annotated[int, typer.Option(help="Of a FILE: the position before its first entry.", min=0)] = -1,
+    position: Annotated[int | None, typer.Option(help="Of a FILE: the position before its first entry.", min=0)] = None,
     seal: Annotated[str, typer.Option(help="Of a FILE: the seal at that position.")] = "",
     output: Out = Output.TABLE,
 ) -> None:
     """Follow the hash chain: that no entry was changed, taken out or put in. Ends with 1 where it breaks."""
+    if file is None and (position is not None or seal):
+        raise Refused("A position and its seal are for a FILE.", advice="Give the file of an export.")
     found, fault = _check_file(file, position, seal) if file else _check_server()
     if fault:
         raise Corrupt(
@@ -160,14 +162,14 @@ def _all(since: str, until: str) -> Iterator[dict[str, Any]]:
             return
 
 
-def _check_file(file: Path, position: int, seal: str) -> tuple[dict[str, Any], str]:
+def _check_file(file: Path, position: int | None, seal: str) -> tuple[dict[str, Any], str]:
     from assay.iam.identity.trail import chain, exports
 
-    if (position >= 0) != bool(seal):
+    if (position is None) == bool(seal):
         raise Refused("A position without its seal says nothing, nor a seal alone.", advice="Give both, or neither.")
     try:
         with file.open(encoding="utf-8") as lines:
-            last, fault = exports.check(lines, chain.Link(position, seal) if seal else None)
+            last, fault = exports.check(lines, None if position is None else chain.Link(position, seal))
     except (OSError, UnicodeDecodeError) as unread:
         raise Refused(f"{file} cannot be read: {unread}.", advice="Give a file of `assay audit export`.") from unread
     return {"position": last.position, "seal": last.seal}, fault

@@ -160,7 +160,7 @@ class Exchange:
         if isinstance(fault, NotAllowed):
             given["allow"] = fault.allow
         if fault.reason in (Reason.TOO_MANY_REQUESTS, Reason.UNAVAILABLE, Reason.SEALED):
-            given["retry-after"] = str(RETRY_AFTER_SECONDS)
+            given["retry-after"] = str(max(RETRY_AFTER_SECONDS, fault.retry_after))
         error = {"code": answer.distribution_code, "message": str(fault), "detail": None}
         await self.reply_json({"errors": [error]}, given, status=answer.status)
 

@@ -29,6 +29,7 @@ from assay.oci_api import (
     vulnerability_scanning,
     work_requests,
 )
+from assay.oci_api.absent import Absent
 from assay.oci_api.contract import Gives
 from assay.oci_api.frame import Call, Door, Reply, Row, starlette_routes, takes
 from assay.oci_api.rates import Meter
@@ -80,4 +81,5 @@ def routes(app: App) -> list[BaseRoute]:
     users = Meter(app.settings.api_requests_per_second_user, "this user")
     signed_in = Door(app, sign_in.authenticate, addresses, users)
     found = starlette_routes([(signed_in, _ROWS), (replace(signed_in, authenticate=sign_in.nobody), sign_in.OPEN_ROWS)])
-    return [*found, LeadingSlashes(found)]
+    every: list[BaseRoute] = [*found, Absent(found)]
+    return [*every, LeadingSlashes(every)]

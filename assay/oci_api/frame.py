@@ -78,8 +78,9 @@ class Call:
             raise Refused(f"{name}: {fault}.") from fault
 
     def flag(self, name: str) -> bool | None:
-        """A boolean query parameter, or None."""
-        return {"true": True, "false": False}.get(self.query.get(name, "").lower())
+        """A boolean query parameter, or None. Errors: Refused for what is neither `true` nor `false`, in any case."""
+        text = self.choice(name, ("true", "false"), "")
+        return None if not text else text == "true"
 
     def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
         """A query parameter out of a few words, in any case. Errors: Refused for another."""
@@ -212,14 +213,14 @@ class _ByMethod:
 
     async def _refuse(self, request: Request) -> Response:
         fault = Refused(f"{request.method} means nothing here.", reason=Reason.METHOD)
-        response = error_response(fault, _request_id(request))
+        response = error_response(fault, request_id_of(request))
         response.headers["allow"] = ", ".join(sorted(self._endpoints))
         return response
 
 
 def _endpoint(door: Door, row: Row) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        request_id = _request_id(request)
+        request_id = request_id_of(request)
         try:
             door.addresses.admit(address_of(request), door.app.store.clock.now())
             body = await _body(request)
@@ -312,7 +313,8 @@ def _response(reply: Reply, request_id: str) -> Response:
     return Response(msgspec.json.encode(reply.body), reply.status, headers, "application/json")
 
 
-def _request_id(request: Request) -> str:
+def request_id_of(request: Request) -> str:
+    """The request's own id where it can be one, else a new one (oci-api 1.3)."""
     given = request.headers.get("opc-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).upper()
 

@@ -49,6 +49,20 @@ SCHEMAS: Json = {
         },
         "required": ["token", "access_token", "expires_in", "issued_at"],
     },
+    # Source: k8s.io/apimachinery, meta/v1, Status: of another body an API server tells its user nothing.
+    "KubernetesStatus": {
+        "type": "object",
+        "properties": {
+            "kind": {"const": "Status"},
+            "apiVersion": {"const": "v1"},
+            "metadata": {"type": "object"},
+            "status": {"const": "Failure"},
+            "message": {"type": "string"},
+            "reason": {"type": "string"},
+            "code": {"type": "integer"},
+        },
+        "required": ["kind", "apiVersion", "status", "message", "code"],
+    },
     "AdmissionReview": {
         "type": "object",
         "properties": {
@@ -197,7 +211,7 @@ def _open(name: str, answers: Answers) -> Json:
 def _review(phase: str) -> Json:
     """A webhook: 200 with a decision whatever was asked; another status for what is no review, which denies too."""
     review: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/AdmissionReview"}}}
-    error: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    error: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/KubernetesStatus"}}}
     decided: Json = {"application/json": {"schema": _DECIDED}}
     return {
         "servers": [{"url": "https://127.0.0.1:5443", "description": "The admission port."}],

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 
 from assay.http import sendfile
-from assay.http.sendfile import PATHSEND, SendfileProtocol
+from assay.http.sendfile import PATHSEND, REQUEST_TARGET, SendfileProtocol
 
 BIG_BYTES = 48 * 1024 * 1024
 
@@ -132,7 +132,7 @@ def test_the_extension_is_advertised_and_a_whole_file_is_sent(server: Server, co
     with server.connect() as client:
         client.sendall(ask("/"))
         headers, body = read_answer(client)
-    assert server.app.extensions == [{PATHSEND: {"offset": True}}]
+    assert server.app.extensions == [{REQUEST_TARGET: {"target": b"/"}, PATHSEND: {"offset": True}}]
     assert headers["content-length"] == str(BIG_BYTES)
     assert hashlib.sha256(body).digest() == hashlib.sha256(content).digest()
 

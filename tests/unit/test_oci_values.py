@@ -120,3 +120,14 @@ def test_a_number_of_more_digits_than_any_means_is_refused_in_words_of_documents
     with pytest.raises(Refused) as refusal:
         strict_json(b"1" * 1_001, size_max=9_999)
     assert "a number has 1,001 digits, of which at most 1,000 are read" in refusal.value.message
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', r'{"a": ["\udfff x"]}', r'{"\uDBFF": 1}'])
+def test_half_of_a_surrogate_pair_is_no_text(text: str) -> None:
+    """RFC 8259, section 8.2."""
+    with pytest.raises(Refused, match="is not JSON"):
+        strict_json(text.encode(), size_max=100)
+
+
+def test_a_whole_surrogate_pair_is_one_character() -> None:
+    assert strict_json(rb'"\ud83d\ude00"', size_max=100) == "\N{GRINNING FACE}"
