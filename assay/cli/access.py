@@ -68,7 +68,7 @@ def why(
 
 @app.command("who-can")
 def who_can(operation: OperationText, resource: ResourceText, output: Out = Output.TABLE) -> None:
-    """List everyone who may do something, with the statements that let them."""
+    """List the users, services and clusters (those with a credential) that may do something, and the statements why."""
     session = signed_in()
     path = "/20260901/accessHolders"
     ocid = _resource(session, resource)

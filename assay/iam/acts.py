@@ -18,6 +18,7 @@ from assay.events import Fact
 from assay.iam import audit
 from assay.iam.actor import Actor
 from assay.iam.authorization import Target, authorize
+from assay.iam.records import owned
 from assay.secret import Secret
 from assay.storage import Store, metadata, outbox
 
@@ -86,7 +87,9 @@ def perform(
         with store.database.write() as connection:
             token = _Token.of(connection, actor, operation, retry_token, request, now) if retry_token else None
             if token is not None and token.answer is not None and replay is not None:
-                return msgspec.json.decode(token.answer, type=replay, dec_hook=_decode)
+                first = msgspec.json.decode(token.answer, type=replay, dec_hook=_decode)
+                _require_standing(connection, actor, operation, first)
+                return first
             target = locate(connection)
             authorize(connection, actor, operation, target, now=now)
             _check_etag(if_match, target)
@@ -111,6 +114,16 @@ def perform(
         _record_denial(store, actor, operation, target, refusal)
         # Not as Denied: a door would write it into the log once more.
         raise not_found() from None
+
+
+def _require_standing(connection: Connection, actor: Actor, operation: str, first: object) -> None:
+    """A repeated creation must not give what was deleted since as if it were there (oci-api 1.3)."""
+    if operation.startswith("Create") and owned.is_deleted(connection, actor.tenancy, _ocid_of(first)):
+        raise Refused(
+            "What the first request with this retry token made is deleted since.",
+            advice="Use a fresh token to make another.",
+            reason=Reason.RETRY_TOKEN_REUSED,
+        )
 
 
 def _check_etag(if_match: str | None, target: Target) -> None:

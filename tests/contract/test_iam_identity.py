@@ -534,6 +534,14 @@ def test_a_retry_token_gives_the_first_answer_again_for_a_day(store: Store, admi
     refused(Reason.EXISTS, lambda: users.create(store, admin, "alice", retry_token="token"))
 
 
+def test_a_retry_token_does_not_give_again_what_was_deleted_since(store: Store, admin: Actor) -> None:
+    first = groups.create(store, admin, "Short", retry_token="token")
+    assert groups.create(store, admin, "Short", retry_token="token") == first
+    groups.delete(store, admin, first.ocid)
+    refused(Reason.RETRY_TOKEN_REUSED, lambda: groups.create(store, admin, "Short", retry_token="token"))
+    assert groups.create(store, admin, "Short", retry_token="fresh").ocid != first.ocid
+
+
 def test_every_change_and_every_denied_attempt_is_audited(store: Store, admin: Actor) -> None:
     user = users.create(store, admin, "alice")
     alice = Actor(users.principal_of(user), admin.tenancy)
