@@ -37,6 +37,13 @@ def test_a_boolean_filter_that_is_none_is_refused_and_its_case_does_not_matter(a
     assert api.ask("GET", f"{path}TRUE").status_code == 200
 
 
+def test_a_lifecycle_state_is_found_in_any_case_and_an_unknown_one_refused(api: ApiHub) -> None:
+    path = f"/20160918/users?compartmentId={api.place}&lifecycleState="
+    assert [user["name"] for user in api.ask("GET", f"{path}active").json()] == ["admin"]
+    assert api.ask("GET", f"{path}deleting").json() == []
+    assert api.ask("GET", f"{path}XX").status_code == 400
+
+
 def test_half_a_surrogate_pair_in_a_body_is_refused_before_anything_is_made(api: ApiHub) -> None:
     reply = api.ask("POST", "/20160918/groups", rb'{"name": "half", "description": "\ud800"}')
     assert (reply.status_code, reply.json()["code"]) == (400, "CannotParseRequest")
