@@ -178,11 +178,13 @@ class Reference:
 NUMBER_LENGTH_MAX = 1_000
 
 
-def strict_json(content: bytes, *, size_max: int, depth_max: int = 32, what: str = "document") -> Any:
+def strict_json(
+    content: bytes, *, size_max: int, depth_max: int = 32, what: str = "document", allow_half_pairs: bool = False
+) -> Any:
     """The value of a JSON text whose objects have no member twice (RFC 8259, section 4), within limits.
 
     Errors: Refused (TOO_LARGE, UNPARSABLE). The reading of one document by two parsers must not differ, hence
-    no duplicates, no NaN, UTF-8 only.
+    no duplicates, no NaN, UTF-8 only. With `allow_half_pairs` the caller looks after halves of surrogate pairs itself.
     """
     if len(content) > size_max:
         raise Refused(f"The {what} has {len(content)} bytes; at most {size_max} are read.", reason=Reason.TOO_LARGE)
@@ -192,7 +194,7 @@ def strict_json(content: bytes, *, size_max: int, depth_max: int = 32, what: str
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
         )
-        if b"\\u" in content:
+        if not allow_half_pairs and b"\\u" in content:
             _require_text(value)
     except (ValueError, RecursionError) as fault:
         raise Refused(

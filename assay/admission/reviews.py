@@ -95,7 +95,10 @@ def read_review(content: bytes) -> Review:
     Errors: UnreadableReview: TOO_LARGE, UNPARSABLE, or MALFORMED with the uid where that could be read.
     """
     try:
-        review = strict_json(content, size_max=REVIEW_BYTES_MAX, depth_max=REVIEW_DEPTH_MAX, what="AdmissionReview")
+        # Half a surrogate pair is refused field by field below, so that the refusal has its uid.
+        review = strict_json(
+            content, size_max=REVIEW_BYTES_MAX, depth_max=REVIEW_DEPTH_MAX, what=_KIND, allow_half_pairs=True
+        )
     except Refused as fault:
         raise UnreadableReview(fault.message, reason=fault.reason) from fault
     if not isinstance(review, dict) or review.get("kind") != _KIND or review.get("apiVersion") != _API_VERSION:
