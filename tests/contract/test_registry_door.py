@@ -589,12 +589,9 @@ class TestHostileRequests:
             head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n"
             raw.sendall(f"{head}{framing}\r\n\r\nhello".encode())
             assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")
-        assert (
-            uploads.status(
-                server.services.intake, server.account.actor, "team/app", location.rsplit("/", 1)[1]
-            ).acknowledged
-            == 0
-        )
+        session = location.rsplit("/", 1)[1]
+        held = uploads.status(server.services.intake, server.account.actor, "team/app", session)
+        assert held.acknowledged == 0
 
 
 def test_a_config_blob_is_served_like_any_other(client: httpx.Client) -> None:
