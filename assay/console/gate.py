@@ -125,11 +125,13 @@ def answer(app: App, place: Place, asked: Asked) -> Response:
         if isinstance(found, Elsewhere):
             return _moved(found, asked)
         visit = found
-        reply, visit = _acted(place, visit, asked) if asked.method == "POST" else _shown(place, visit)
+        try:
+            reply, visit = _acted(place, visit, asked) if asked.method == "POST" else _shown(place, visit)
+        except Denied as denial:
+            trail.denials.note(app.store, found.actor, denial)
+            raise
         return _written(reply, place, visit, asked)
     except AssayError as fault:
-        if isinstance(fault, Denied) and visit is not None:
-            trail.denials.note(app.store, visit.actor, fault)
         return _failed(fault, place, visit, asked)
     except Exception:
         log.exception("%s %s failed (request %s)", asked.method, asked.path, asked.request_id)

@@ -17,6 +17,7 @@ from assay.errors import Unavailable
 from assay.iam import Actor, hashing
 from assay.iam.credentials import auth_tokens, passwords, sessions
 from assay.iam.identity import first_start, users
+from assay.iam.identity.trail import entries
 from assay.iam.identity.users import principal_of
 from assay.registry import repositories
 from assay.registry.repositories import RepositoryDetails
@@ -404,3 +405,14 @@ async def test_a_link_from_another_site_leads_in_by_a_page_that_loads_itself_aga
     assert (linked.status_code, '<meta http-equiv="refresh" content="0">' in linked.text) == (200, True)
     again = await browser.client.get("/r", headers={"sec-fetch-site": "same-origin"})
     assert again.status_code == 303
+
+
+async def test_a_page_that_is_denied_leaves_an_audit_row_of_who_asked(app, store, admin, signed_in):
+    guest = users.create(store, admin, "guest")
+    first = passwords.reset(store, admin, guest.ocid)
+    browser = Browser(app)
+    await enter(browser, "guest", first.password.reveal())
+    await browser.send("/sign-in/password", old=first.password.reveal(), new=PASSWORD, again=PASSWORD)
+    assert (await browser.get("/audit")).status_code == 404
+    denied = entries.listed(store, admin, entries.Search(outcome="denied")).items
+    assert [(entry.operation, entry.principal_name) for entry in denied] == [("ListAuditEvents", "guest")]
