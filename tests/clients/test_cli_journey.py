@@ -93,8 +93,8 @@ class Cli:
         os.close(terminal)
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
 
-    def push(self, tag: str, login: str, token: str) -> None:
-        target = f"docker://{self.server.host}/{login.partition('/')[0]}/shop/cart:{tag}"
+    def push(self, tag: str, login: str, token: str, repository: str = "shop/cart") -> None:
+        target = f"docker://{self.server.host}/{login.partition('/')[0]}/{repository}:{tag}"
         words = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", f"{login}:{token}"]
         ended = subprocess.run(
             [*words, f"oci:{self.layouts[tag]}:latest", target], capture_output=True, text=True, timeout=120
@@ -507,10 +507,14 @@ def test_wrong_usage_ends_with_2(cli: Cli) -> None:
 
 
 def test_an_interrupted_wait_ends_quietly(cli: Cli) -> None:
-    words = ("login", cli.server.url, "--password-stdin")
-    cli.json(*words, typed=f"{PASSWORD}\n")
+    cli.json("login", cli.server.url, "--password-stdin", typed=f"{PASSWORD}\n")
+    token = cli.json("token", "create", "--description", "quiet")
+    for tag in ("1.0", "2.0"):
+        cli.push(tag, token["login"], token["token"], "shop/quiet")
+    # The scanner takes the latest image. A wait for the other gives up only after a while: there is one to interrupt.
+    cli.json("scanner", "add", "shop/quiet", "--images", "1")
     waiting = subprocess.Popen(
-        cli.words("scan", "wait", "shop/cart:2.0", "--seconds", "100"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        cli.words("scan", "wait", "shop/quiet:1.0", "--seconds", "100"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert waiting.stderr is not None
     waiting.stderr.readline()
