@@ -27,6 +27,8 @@ repository = Table(
     Column("layer_count", Integer, nullable=False, default=0),
     Column("layers_bytes", BigInteger, nullable=False, default=0),
     Column("stored_bytes", BigInteger, nullable=False, default=0),
+    #: When retention last went through it.
+    Column("time_retained", BigInteger),
 )
 Index(
     "uq_repository_tenancy_name",
@@ -36,6 +38,8 @@ Index(
     sqlite_where=text("lifecycle_state <> 'DELETED'"),
     postgresql_where=text("lifecycle_state <> 'DELETED'"),
 )
+
+Index("ix_repository_tenancy_time_retained", repository.c.tenancy, repository.c.time_retained)
 
 #: What a tenancy decides for its registry; without a row the defaults hold.
 container_configuration = Table(
@@ -145,6 +149,7 @@ tag = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_tag_repository_digest", tag.c.repository, tag.c.digest)
+Index("ix_tag_tenancy_name", tag.c.tenancy, tag.c.name)
 
 #: Every move of every tag, the present one included; `digest` is NULL where it was removed.
 tag_move = Table(
@@ -174,6 +179,8 @@ image = Table(
     Column("layers_bytes", BigInteger, nullable=False),
     Column("pull_count", BigInteger, nullable=False, default=0),
     Column("time_last_pulled", BigInteger),
+    #: When it last lost a tag.
+    Column("time_untagged", BigInteger),
 )
 Index(
     "uq_image_repository_digest",
@@ -184,6 +191,8 @@ Index(
     postgresql_where=text("lifecycle_state = 'AVAILABLE'"),
 )
 Index("ix_image_repository_time_last_pushed", image.c.repository, image.c.time_last_pushed, image.c.ocid)
+Index("ix_image_repository_listed", image.c.repository, image.c.lifecycle_state, image.c.time_created, image.c.ocid)
+Index("ix_image_tenancy_listed", image.c.tenancy, image.c.lifecycle_state, image.c.time_created, image.c.ocid)
 
 upload = Table(
     "upload",
@@ -197,3 +206,26 @@ upload = Table(
     Column("time_expires", BigInteger, nullable=False, index=True),
 )
 Index("ix_upload_tenancy", upload.c.tenancy)
+
+#: What goes by itself from the repositories of a compartment, and of those below it, whose names fit a pattern.
+retention_policy = Table(
+    "retention_policy",
+    metadata,
+    *owned(),
+    Column("display_name", Text, nullable=False),
+    Column("repositories", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("rules", Json, nullable=False),
+)
+
+#: How much may lie in a place (the OCID of a compartment, of the tenancy, or of a repository); NULL for no limit.
+container_quota = Table(
+    "container_quota",
+    metadata,
+    Column("place", Text, primary_key=True),
+    *owned(resource=False),
+    Column("bytes_max", BigInteger),
+    Column("repositories_max", Integer),
+    Column("etag", Text, nullable=False),
+    Column("time_updated", BigInteger, nullable=False),
+)
