@@ -32,8 +32,8 @@ from assay.oci_api import (
 from assay.oci_api.absent import Absent
 from assay.oci_api.contract import Gives
 from assay.oci_api.frame import Call, Door, Reply, Row, starlette_routes, takes
-from assay.oci_api.rates import Meter
 from assay.oci_api.targets import LeadingSlashes
+from assay.rates import Meters
 
 __all__ = ["openapi_document", "routes"]
 
@@ -77,9 +77,11 @@ _ROWS = (*_ROWS, Row("GET", "/20260901/openapi.json", "GetSession", _describe))
 
 def routes(app: App) -> list[BaseRoute]:
     """The routes of every service. One origin hosts them all: their paths don't overlap (oci-api 1.1)."""
-    addresses = Meter(app.settings.api_requests_per_second_address, "this address")
-    users = Meter(app.settings.api_requests_per_second_user, "this user")
-    signed_in = Door(app, sign_in.authenticate, addresses, users)
+    meters = Meters.of(
+        address_per_second=app.settings.api_requests_per_second_address,
+        user_per_second=app.settings.api_requests_per_second_user,
+    )
+    signed_in = Door(app, sign_in.authenticate, meters)
     found = starlette_routes([(signed_in, _ROWS), (replace(signed_in, authenticate=sign_in.nobody), sign_in.OPEN_ROWS)])
     every: list[BaseRoute] = [*found, Absent(found)]
     return [*every, LeadingSlashes(every)]

@@ -23,8 +23,8 @@ from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
 from assay.iam import Actor, PrincipalKind
 from assay.iam.identity import trail
 from assay.oci import strict_json
-from assay.oci_api.contract import Contract, Gives, Members, Need, kind_of
-from assay.oci_api.rates import Meter
+from assay.oci_api.contract import Contract, Gives, Members, Need, kind_of, missing
+from assay.rates import Meters
 from assay.secret import Secret
 
 BODY_BYTES_MAX = 1 << 20
@@ -59,7 +59,9 @@ class Call:
 
     def needed(self, name: str) -> str:
         """A query parameter that must be there. Errors: Refused (MISSING_PARAMETER)."""
-        return self.query.get(name) or _missing(name)
+        if found := self.query.get(name):
+            return found
+        raise missing(name)
 
     def field(self, name: str, default: Any = None) -> Any:
         """A member of the body, of the type that the contract gives it; the default where it need not be there."""
@@ -71,7 +73,7 @@ class Call:
     def convert(self, name: str, value: Any, kind: Any) -> Any:
         """A value out of the body, of the type `kind`. Errors: Refused, naming it, when it is missing or another."""
         if value is None:
-            return _missing(name)
+            raise missing(name)
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as fault:
@@ -182,8 +184,7 @@ class Door:
 
     app: App
     authenticate: Authenticate
-    addresses: Meter
-    users: Meter
+    meters: Meters
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -222,7 +223,7 @@ def _endpoint(door: Door, row: Row) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         request_id = request_id_of(request)
         try:
-            door.addresses.admit(address_of(request), door.app.store.clock.now())
+            door.meters.admit_address(address_of(request), door.app.store.clock.now())
             body = await _body(request)
             reply = await anyio.to_thread.run_sync(_run, door, row, request, body, request_id)
         except AssayError as fault:
@@ -240,7 +241,7 @@ def _endpoint(door: Door, row: Row) -> Endpoint:
 def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -> Reply:
     actor = door.authenticate(door.app, request, body, row, request_id)
     if actor.principal.kind is PrincipalKind.USER:
-        door.users.admit(actor.principal.ocid, door.app.store.clock.now())
+        door.meters.admit_user(actor.principal.ocid, door.app.store.clock.now())
     contract = row.run.contract
     pairs = tuple(pair for pair in request.query_params.multi_items() if pair[0] in contract.query)
     given = {} if row.is_opaque else _object(body)
@@ -257,6 +258,7 @@ def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -
         host=request.headers.get("host", ""),
         pairs=pairs,
     )
+    contract.require(call.query, call.body)
     try:
         return row.run(call)
     except Denied as denial:
@@ -317,7 +319,3 @@ def request_id_of(request: Request) -> str:
     """The request's own id where it can be one, else a new one (oci-api 1.3)."""
     given = request.headers.get("opc-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).upper()
-
-
-def _missing(name: str) -> Any:
-    raise Refused(f"{name} is missing.", advice=f"Give {name}.", reason=Reason.MISSING_PARAMETER)

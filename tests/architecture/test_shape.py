@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "assay"
 LAW = [
     ["errors"],
     ["secret", "oci", "clock", "endpoints"],
-    ["events"],
+    ["events", "rates"],
     ["storage"],
     ["iam"],
     ["advisories", "vault"],

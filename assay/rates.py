@@ -1,11 +1,14 @@
-"""How many requests one address, and one user, may send to the API. Counted in each process, whoever is right.
+"""How many requests one address, and one user, may send to a door. Counted in each process, whoever is right.
 
 The rule is the generic cell rate algorithm (ITU-T I.371, annex A): each request takes its share of time, and whoever is
 more than the burst ahead of the clock waits.
 """
 
+import ipaddress
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
+from typing import Self
 
 from assay.clock import SECOND, Instant
 from assay.errors import Reason, Refused
@@ -53,3 +56,42 @@ class Meter:
                 reason=Reason.TOO_MANY_REQUESTS,
                 retry_after=-(-wait // SECOND),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The two meters of one door."""
+
+    addresses: Meter
+    users: Meter
+
+    @classmethod
+    def of(cls, *, address_per_second: int, user_per_second: int) -> Self:
+        """Fresh meters; 0 is no limit."""
+        return cls(Meter(address_per_second, "this address"), Meter(user_per_second, "this user"))
+
+    @classmethod
+    def unlimited(cls) -> Self:
+        """Meters that let everything through."""
+        return cls.of(address_per_second=0, user_per_second=0)
+
+    def admit_address(self, address: str, now: Instant) -> None:
+        """Count a request by where it came from. Errors: Refused (TOO_MANY_REQUESTS)."""
+        self.addresses.admit(line_of(address), now)
+
+    def admit_user(self, user: str, now: Instant) -> None:
+        """Count a request by who sent it. Errors: Refused (TOO_MANY_REQUESTS)."""
+        self.users.admit(user, now)
+
+
+def line_of(address: str) -> str:
+    """Whom an address stands for: of IPv6 its /64, of which every subscriber has one whole (RFC 6177); else itself."""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))

@@ -4,7 +4,7 @@ import pytest
 
 from assay.clock import SECOND, Instant
 from assay.errors import Reason, Refused
-from assay.oci_api.rates import BURST_SECONDS, CALLERS_MAX, Meter, after_request
+from assay.rates import BURST_SECONDS, CALLERS_MAX, Meter, after_request, line_of
 
 NOW = Instant(1_000_000 * SECOND)
 
@@ -57,3 +57,20 @@ def test_zero_is_no_limit() -> None:
     meter = Meter(0, "this address")
     for _ in range(1000):
         meter.admit("a", NOW)
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("not:an:address", "not:an:address"),
+        ("", ""),
+    ],
+)
+def test_a_subscriber_cannot_leave_its_line_by_taking_another_address_of_it(address: str, line: str) -> None:
+    assert line_of(address) == line
