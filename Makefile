@@ -30,7 +30,8 @@ check: $(VENV)/.tests            ## lint, format, types
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
-	@SIZE=$(SIZE) $(PYTHON) -m benchmarks.$(NAME)
+	@[ $(NAME) != registry ] || scripts/install.sh bench
+	@SIZE=$(SIZE) PYTHONPATH=.:tests $(PYTHON) -m benchmarks.$(NAME)
 
 oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
 	@scripts/install.sh oci-walk

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install by apt what a target needs and the machine lacks, and say what.   install.sh python|demo|oci-walk|test
+# Install by apt what a target needs and the machine lacks, and say what.   install.sh python|demo|oci-walk|bench|test
 set -euo pipefail
 root=()
 [ "$(id -u)" = 0 ] || root=(sudo)
@@ -13,7 +13,7 @@ demo)
     have skopeo || wanted+=(skopeo)
     have dpkg-deb || wanted+=(dpkg)
     ;;
-oci-walk) have skopeo || wanted+=(skopeo) ;;
+oci-walk | bench) have skopeo || wanted+=(skopeo) ;;
 test)
     have skopeo || wanted+=(skopeo)
     have podman || wanted+=(podman)
@@ -23,11 +23,12 @@ test)
     have openssl || wanted+=(openssl)
     have curl || wanted+=(curl)
     ;;
-*) echo "install.sh: python, demo, oci-walk or test" >&2; exit 2 ;;
+*) echo "install.sh: python, demo, oci-walk, bench or test" >&2; exit 2 ;;
 esac
 have apt-get || [ ${#wanted[@]} = 0 ] || { echo "assay: this machine has no apt; install by hand: ${wanted[*]}" >&2; exit 1; }
 lists=known
-if [ "$1" = demo ]; then apt-get -qq --print-uris download zlib1g >/dev/null 2>&1 || lists=unknown; fi # the demo's image is made of packages
+# The demo's image is made of packages; the benchmark's peer is one.
+case $1 in demo | bench) apt-get -qq --print-uris download zlib1g >/dev/null 2>&1 || lists=unknown ;; esac
 [ ${#wanted[@]} = 0 ] && [ $lists = known ] && exit 0
 echo "assay: reading apt's package lists anew"
 "${root[@]}" apt-get -qq update
