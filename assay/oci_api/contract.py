@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from assay.errors import Reason
+from assay.errors import Reason, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,18 @@ class Contract:
         if self.gives is Gives.REFUSAL:
             return 501
         return 204 if self.gives is Gives.NOTHING and self.status == 200 else self.status
+
+    def require(self, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
+        """Every member that must be there is. Errors: Refused (MISSING_PARAMETER), naming the first that isn't."""
+        for members, given, empty in ((self.query, query, (None, "")), (self.body, body, (None,))):
+            for name, declared in members.items():
+                if isinstance(declared, Need) and given.get(name) in empty:
+                    raise missing(name)
+
+
+def missing(name: str) -> Refused:
+    """The refusal of a request without a member that must be there."""
+    return Refused(f"{name} is missing.", advice=f"Give {name}.", reason=Reason.MISSING_PARAMETER)
 
 
 class Tags(TypedDict, total=False):
