@@ -33,6 +33,8 @@ FACTS = {
     "manifest": "content by digest",
     "manifest_link": "what a manifest's content names",
     "layer_part": "what a layer says, by digest",
+    "damage": "content by digest, of which the stored bytes are not what they should be",
+    "upkeep_round": "how far a piece of upkeep has come",
     "component": "a package in a version",
     "component_set": "components by id",
     "set_item": "components by id",

@@ -51,17 +51,48 @@ container_configuration = Table(
     Column("time_updated", BigInteger, nullable=False),
 )
 
-#: Global: a blob that the blob store holds.
+#: Global: a blob that the blob store holds. `time_unreferenced`: since when no repository holds it, as far as is known;
+#: the last time at which a push claimed it, if that is later (docs/adr/0021).
 blob = Table(
     "blob",
     metadata,
     Column("digest", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("time_created", BigInteger, nullable=False),
+    Column("time_unreferenced", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_blob_time_unreferenced",
+    blob.c.time_unreferenced,
+    sqlite_where=text("time_unreferenced IS NOT NULL"),
+    postgresql_where=text("time_unreferenced IS NOT NULL"),
+)
+
+#: Global: blobs and manifests whose stored bytes are not what their digest says, until they are mended.
+damage = Table(
+    "damage",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("says", Text, nullable=False),
+    Column("time_created", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: How far a piece of upkeep that goes through everything has come; `after` is empty when a round has ended.
+upkeep_round = Table(
+    "upkeep_round",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("after", Text, nullable=False),
+    Column("time_began", BigInteger, nullable=False),
+    Column("time_ended", BigInteger),
     sqlite_with_rowid=False,
 )
 
 #: That a repository holds a blob. `layer_uses` counts the images, not yet purged, that have it as a layer.
+#: `time_goes`: when it goes, unless a manifest of the repository comes to name it; NULL while one does.
 repository_blob = Table(
     "repository_blob",
     metadata,
@@ -72,10 +103,17 @@ repository_blob = Table(
     Column("layer_uses", Integer, nullable=False, default=0),
     Column("time_created", BigInteger, nullable=False),
     Column("time_deleted", BigInteger),
+    Column("time_goes", BigInteger),
     sqlite_with_rowid=False,
 )
 Index("ix_repository_blob_tenancy_digest", repository_blob.c.tenancy, repository_blob.c.digest)
 Index("ix_repository_blob_digest", repository_blob.c.digest)
+Index(
+    "ix_repository_blob_time_goes",
+    repository_blob.c.time_goes,
+    sqlite_where=text("time_goes IS NOT NULL"),
+    postgresql_where=text("time_goes IS NOT NULL"),
+)
 
 #: Global: the bytes of a manifest or index.
 manifest = Table(
@@ -136,6 +174,12 @@ Index(
     sqlite_where=text("settle_at IS NOT NULL"),
     postgresql_where=text("settle_at IS NOT NULL"),
 )
+Index(
+    "ix_repository_manifest_time_deleted",
+    repository_manifest.c.time_deleted,
+    sqlite_where=text("time_deleted IS NOT NULL"),
+    postgresql_where=text("time_deleted IS NOT NULL"),
+)
 
 tag = Table(
     "tag",
@@ -189,6 +233,12 @@ Index(
     unique=True,
     sqlite_where=text("lifecycle_state = 'AVAILABLE'"),
     postgresql_where=text("lifecycle_state = 'AVAILABLE'"),
+)
+Index(
+    "ix_image_time_deleted",
+    image.c.time_deleted,
+    sqlite_where=text("time_deleted IS NOT NULL"),
+    postgresql_where=text("time_deleted IS NOT NULL"),
 )
 Index("ix_image_repository_time_last_pushed", image.c.repository, image.c.time_last_pushed, image.c.ocid)
 Index("ix_image_repository_listed", image.c.repository, image.c.lifecycle_state, image.c.time_created, image.c.ocid)
