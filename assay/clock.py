@@ -69,6 +69,17 @@ def rfc3339(at: int) -> str:
     return moment(at).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at // 1000 % 1000:03d}Z"
 
 
+def span(microseconds: int) -> str:
+    """A length of time in the largest unit that divides it: `2 days`, `36 hours`, `1 minute`."""
+    unit, word = next(
+        (unit, word)
+        for unit, word in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"), (1, "microsecond"))
+        if microseconds % unit == 0
+    )
+    count = microseconds // unit
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 _OCID = re.compile(r"ocid1\.([a-z0-9]+)\.([a-z0-9-]+)\.([a-z0-9-]*)((?:\.[A-Za-z0-9_-]+){0,2})\.([a-z0-9]{60})")
 
 

@@ -62,6 +62,10 @@ class Settings:
     unrated_counts_as: str = "medium"
     session_lifetime: int = 12 * HOUR
     registry_token_lifetime: int = 5 * MINUTE
+    #: How long a deleted image can be restored; then it is purged.
+    restore_window: int = 2 * DAY
+    #: How often retention policies go through each repository; 0 for on command alone.
+    retention_interval: int = HOUR
     #: How long API keys and auth tokens last whose maker says nothing else.
     credential_lifetime: int = 365 * DAY
     #: Requests to the API from one address, and of one user, in this process; 0 for no limit.
@@ -79,6 +83,9 @@ class Settings:
         for name in ("api_requests_per_second_address", "api_requests_per_second_user"):
             if getattr(self, name) < 0:
                 raise Refused(f"{name} is below zero.", advice="Give a number of requests, or 0 for no limit.")
+        for name in ("restore_window", "retention_interval"):
+            if not 0 <= getattr(self, name) <= 366 * DAY:
+                raise Refused(f"{name} is out of range.", advice="Give seconds, from 0 to a year.")
         if not SECOND <= self.credential_lifetime <= 3650 * DAY:
             raise Refused("credential_lifetime is out of range.", advice="Give seconds, at most ten years.")
         self.endpoints(self.region)
@@ -177,4 +184,11 @@ def _value(name: str, kind: str, value: Any) -> Any:
     return str(value)
 
 
-_IN_SECONDS = {"feed_interval", "session_lifetime", "registry_token_lifetime", "credential_lifetime"}
+_IN_SECONDS = {
+    "feed_interval",
+    "session_lifetime",
+    "registry_token_lifetime",
+    "credential_lifetime",
+    "restore_window",
+    "retention_interval",
+}

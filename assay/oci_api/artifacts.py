@@ -263,6 +263,7 @@ def _restore_image(call: Call) -> Reply:
         call.actor,
         call.path["image"],
         version=call.field("version", ""),
+        window=call.app.settings.restore_window,
         if_match=call.if_match,
         retry_token=call.retry_token,
     )

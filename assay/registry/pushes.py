@@ -31,6 +31,7 @@ from assay.registry.records import manifests as records
 from assay.registry.records import repositories as repository_records
 from assay.registry.records import tags as tag_records
 from assay.registry.records.manifests import Link, Role
+from assay.registry.tags import check_immutable
 from assay.storage import Store
 
 #: distribution-spec main, end-7b: at least 10.
@@ -199,7 +200,7 @@ class _Keeping:
         if before == self.stored.digest:
             return
         if before is not None:
-            image_records.remember_version(connection, self.repository.ocid, before, tag)
+            image_records.remember_version(connection, self.repository.ocid, before, tag, act.now)
         who = access.name_of(act.actor)
         tag_records.move(connection, self.repository, tag, self.stored.digest, moved_by=who, now=act.now)
         act.announce(
@@ -281,20 +282,17 @@ def _check_immutable(
     connection: Connection, repository: Repository, tag: str, digest: Digest, manifest: Manifest
 ) -> None:
     """In an immutable repository a tag never moves; a signature tag may gain layers, and lose none."""
-    if not repository.is_immutable:
-        return
+    check_immutable(connection, repository, tag, digest)
     before = tag_records.digest_of(connection, repository.ocid, tag)
-    if before is None or before == digest:
+    if not repository.is_immutable or not is_companion_tag(tag) or before is None or before == digest:
         return
-    if is_companion_tag(tag):
-        old = records.stored(connection, repository.ocid, [before])[before]
-        if only_adds_layers(read_manifest(records.content(connection, before), old.media_type), manifest):
-            return
-    raise Refused(
-        f"The repository is immutable, and its tag {tag} names {before} already.",
-        advice="Push under another tag.",
-        reason=Reason.EXISTS,
-    )
+    old = records.stored(connection, repository.ocid, [before])[before]
+    if not only_adds_layers(read_manifest(records.content(connection, before), old.media_type), manifest):
+        raise Refused(
+            f"The repository is immutable, and its tag {tag} may gain signatures, but lose none.",
+            advice="Build on what the tag names.",
+            reason=Reason.EXISTS,
+        )
 
 
 def _check_expected(connection: Connection, repository: Repository, tag: str, expected: str | None) -> None:

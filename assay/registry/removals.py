@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from assay.clock import DAY, Instant, new_etag
+from assay.clock import DAY, Instant, new_etag, span
 from assay.errors import Reason, Refused
 from assay.events import ImageDeleted, ImageRestored, TagMoved
 from assay.iam import Act, Actor, Target, perform
 from assay.oci import Digest, tag_name
-from assay.registry import access, pulls, standing, tags
+from assay.registry import access, pulls, standing, tags, units
 from assay.registry.model import DefinedTags, Image, LifecycleState, Repository, Tags
 from assay.registry.records import images as records
 from assay.registry.records import manifests as manifest_records
@@ -17,12 +17,13 @@ from assay.registry.records import repositories as repository_records
 from assay.registry.records import tags as tag_records
 from assay.storage import Store
 
-#: How long a deleted image can be restored (oci-api 4.1).
+#: How long a deleted image can be restored unless the installation is set otherwise (oci-api 4.1).
 RESTORE_MICROSECONDS = 2 * DAY
 
 
 def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None) -> None:
-    """Delete an image softly: its tags go, it is not served any more, and it may be restored for two days.
+    """Delete an image softly, with its whole unit: its tags go, it is not served any more, and it may be restored for
+    a time.
 
     A platform of an index that is served goes on being served as such. Errors: Refused (NOT_FOUND, ETAG_MISMATCH,
     WRONG_STATE when it is deleted already).
@@ -33,13 +34,24 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
         found, repository = _held(act, ocid)
         if found.lifecycle_state is LifecycleState.DELETED:
             raise Refused("The image is deleted.", advice="Restore it, or push it again.", reason=Reason.WRONG_STATE)
-        _delete(act, repository, found)
+        delete_unit(act, repository, found)
 
     perform(store, actor, operation, locate=_locate(actor, ocid), change=change, if_match=if_match)
 
 
+def delete_unit(act: Act, repository: Repository, image: Image) -> None:
+    """Delete an available image with its unit, in an act that holds its repository."""
+    unit = units.of(act.connection, repository.ocid, image.digest)
+    _delete(act, repository, image)
+    if manifest_records.is_child(act.connection, repository.ocid, image.digest):
+        return
+    for tag in sorted(unit.companions):
+        tags.untag(act, repository, tag)
+    manifest_records.serve(act.connection, repository.ocid, unit.manifests, act.now)
+
+
 def delete_manifest(store: Store, actor: Actor, repository_name: str, digest: Digest) -> None:
-    """Delete a manifest by digest, with its tags; an image softly.
+    """Delete a manifest by digest, with its tags, and nothing that hangs from it; an image softly.
 
     Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN, METHOD while an index of the repository names it).
     """
@@ -77,13 +89,15 @@ def restore(
     ocid: str,
     *,
     version: str = "",
+    window: int = RESTORE_MICROSECONDS,
     if_match: str | None = None,
     retry_token: str | None = None,
 ) -> Image:
-    """Bring a deleted image back, without its tags, or under the tag `version`.
+    """Bring a deleted image back with its unit, without its tags, or under the tag `version`.
 
+    `window`: for how many microseconds after its deletion that may be done.
     Errors: Refused (NOT_FOUND, ETAG_MISMATCH; WRONG_STATE when it is not deleted, or was too long ago; EXISTS when its
-    digest was pushed again, or its repository is immutable and the tag names another image).
+    digest was pushed again, or its repository is immutable and the tag names another image, or did).
     """
     operation = "RestoreContainerImage"
     if version:
@@ -91,8 +105,9 @@ def restore(
 
     def change(act: Act) -> Image:
         found, repository = _held(act, ocid)
-        _check_restorable(act, repository, found)
-        standing.come_back(act.connection, repository, found, act.now)
+        _check_restorable(act, repository, found, window)
+        for tag, digest in standing.come_back(act.connection, repository, found, act.now).items():
+            _tag(act, repository, digest, tag)
         if version:
             _tag(act, repository, found.digest, version)
         fact = ImageRestored(
@@ -206,28 +221,25 @@ def _tag(act: Act, repository: Repository, digest: Digest, version: str) -> None
     before = tag_records.digest_of(act.connection, repository.ocid, version)
     if before == digest:
         return
+    tags.check_immutable(act.connection, repository, version, digest)
     if before is not None:
-        if repository.is_immutable:
-            raise Refused(
-                f"The repository is immutable, and its tag {version} names {before}.",
-                advice="Restore under another tag.",
-                reason=Reason.EXISTS,
-            )
-        records.remember_version(act.connection, repository.ocid, before, version)
+        records.remember_version(act.connection, repository.ocid, before, version, act.now)
     who = access.name_of(act.actor)
     tag_records.move(act.connection, repository, version, digest, moved_by=who, now=act.now)
     act.announce(TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=version, digest=digest.text))
 
 
-def _check_restorable(act: Act, repository: Repository, image: Image) -> None:
+def _check_restorable(act: Act, repository: Repository, image: Image, window: int) -> None:
     deleted = image.time_deleted
     if repository.lifecycle_state is LifecycleState.DELETED:
         raise Refused("The image's repository is deleted.", advice="Push it again.", reason=Reason.WRONG_STATE)
     if image.lifecycle_state is not LifecycleState.DELETED or deleted is None:
         raise Refused("The image is not deleted.", reason=Reason.WRONG_STATE)
-    if act.now > Instant(deleted + RESTORE_MICROSECONDS):
+    if act.now > Instant(deleted + window):
         raise Refused(
-            "The image was deleted more than two days ago.", advice="Push it again.", reason=Reason.WRONG_STATE
+            f"The image was deleted more than {span(window)} ago.",
+            advice="Push it again.",
+            reason=Reason.WRONG_STATE,
         )
     if records.available(act.connection, image.repository, image.digest) is not None:
         raise Refused(

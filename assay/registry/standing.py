@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from assay.clock import Instant, new_etag
 from assay.events import ImagePushed, ImageTakenIn
 from assay.oci import Digest
-from assay.registry import access
+from assay.registry import access, units
 from assay.registry.model import Image, LifecycleState, Repository, StoredManifest
 from assay.registry.records import blobs, images, manifests
 from assay.registry.records import repositories as repositories_records
@@ -74,8 +74,11 @@ def leave(connection: Connection, repository: Repository, image: Image, now: Ins
     repositories_records.count(connection, repository.ocid, images=-1)
 
 
-def come_back(connection: Connection, repository: Repository, image: Image, now: Instant) -> None:
-    """Let a deleted image be one again, and serve what it needs."""
+def come_back(connection: Connection, repository: Repository, image: Image, now: Instant) -> dict[str, Digest]:
+    """Let a deleted image be one again, and serve what it needs and what went with it.
+
+    Gives the companion tags that went with it and that nobody has set since, with what they named.
+    """
     images.change(
         connection,
         image.ocid,
@@ -84,10 +87,12 @@ def come_back(connection: Connection, repository: Repository, image: Image, now:
         time_updated=now,
         etag=new_etag(),
     )
-    family = manifests.family_of(connection, image.digest)
+    unit = units.gone_with(connection, repository.ocid, image.digest, image.time_deleted)
+    family = unit.manifests | manifests.family_of(connection, image.digest)
     manifests.serve(connection, repository.ocid, family, None)
     blobs.revive(connection, repository.ocid, manifests.blobs_of(connection, family))
     repositories_records.count(connection, repository.ocid, images=1)
+    return unit.companions
 
 
 def _add(

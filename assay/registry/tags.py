@@ -1,8 +1,18 @@
-"""Tags of a repository: listed, their history, removed."""
+"""Tags of a repository: listed, their history, removed; and what an immutable repository means for them.
 
+In an immutable repository a tag never moves, not even by way of its removal: what named one digest names that one for
+good. So whoever pulled a tag once gets the same bytes from it for ever, or nothing. The tags that cosign keeps
+(`sha256-….sig`, `.att`, `.sbom`) are exempt: they collect signatures, and may only gain layers while they stand.
+"""
+
+from sqlalchemy import Connection
+
+from assay.errors import Reason, Refused
 from assay.events import TagMoved
 from assay.iam import Act, Actor, perform
+from assay.oci import Digest
 from assay.registry import access, pulls
+from assay.registry.manifests import is_companion_tag
 from assay.registry.model import Repository, TagMove
 from assay.registry.records import images as image_records
 from assay.registry.records import tags as records
@@ -51,6 +61,21 @@ def untag(act: Act, repository: Repository, tag: str) -> None:
     named = records.digest_of(act.connection, repository.ocid, tag)
     if named is None:
         raise pulls.unknown(tag)
-    image_records.remember_version(act.connection, repository.ocid, named, tag)
+    image_records.remember_version(act.connection, repository.ocid, named, tag, act.now)
     records.remove(act.connection, repository, tag, moved_by=access.name_of(act.actor), now=act.now)
     act.announce(TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=tag, digest=""))
+
+
+def check_immutable(connection: Connection, repository: Repository, tag: str, digest: Digest) -> None:
+    """That a tag, other than a companion's, may name a digest. Errors: Refused (EXISTS)."""
+    if not repository.is_immutable or is_companion_tag(tag):
+        return
+    before = records.digest_of(connection, repository.ocid, tag)
+    named = before or records.last_named(connection, repository.ocid, tag)
+    if named is None or named == digest:
+        return
+    raise Refused(
+        f"The repository is immutable, and its tag {tag} {'names' if before else 'named'} {named} already.",
+        advice="Use another tag.",
+        reason=Reason.EXISTS,
+    )

@@ -37,6 +37,12 @@ class Model:
     def is_child(self, digest: Digest) -> bool:
         return any(digest in self.children.get(parent, ()) for parent in self.served)
 
+    def parts(self, digest: Digest) -> set[Digest]:
+        """The children of an index that are there for its sake alone."""
+        alone = {*self.available, *self.tags.values()}
+        others = set().union(*(self.children.get(parent, ()) for parent in self.served - {digest}))
+        return set(self.children.get(digest, ())) - alone - others
+
     def counted_layers(self) -> set[bytes]:
         """Of available images, and of deleted ones, which are not purged yet."""
         everything = [*self.available, *self.deleted.values()]
@@ -131,7 +137,7 @@ class Player:
         self.model.tags = {tag: named for tag, named in self.model.tags.items() if named != digest}
         self.model.was_tagged.discard(digest)
         if not self.model.is_child(digest):
-            self.model.served.discard(digest)
+            self.model.served -= {digest, *self.model.parts(digest)}
 
     def restore(self) -> None:
         if not self.model.deleted:

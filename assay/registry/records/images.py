@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
 
+from assay.clock import Instant
 from assay.oci import Digest
 from assay.registry.model import Image, ImageFilter, LifecycleState, Order, Pulls, Version
 from assay.registry.records import tags
@@ -56,8 +57,8 @@ def change_all(connection: Connection, repository_ocid: str, **values: Any) -> N
     )
 
 
-def remember_version(connection: Connection, repository_ocid: str, digest: Digest, version: str) -> None:
-    """Keep the tag that an image has lost, for its display name."""
+def remember_version(connection: Connection, repository_ocid: str, digest: Digest, version: str, now: Instant) -> None:
+    """Keep the tag that an image has lost, for its display name, and when."""
     connection.execute(
         update(image)
         .where(
@@ -65,7 +66,7 @@ def remember_version(connection: Connection, repository_ocid: str, digest: Diges
             image.c.digest == digest.text,
             image.c.lifecycle_state == LifecycleState.AVAILABLE,
         )
-        .values(last_version=version)
+        .values(last_version=version, time_untagged=now)
     )
 
 

@@ -20,6 +20,29 @@ def digest_of(connection: Connection, repository: str, name: str) -> Digest | No
     return Digest(found) if found is not None else None
 
 
+def last_named(connection: Connection, repository: str, name: str) -> Digest | None:
+    """What a tag names, or named when it was there last."""
+    query = select(tag_move.c.digest).where(
+        tag_move.c.repository == repository, tag_move.c.tag == name, tag_move.c.digest.is_not(None)
+    )
+    found = connection.execute(query.order_by(tag_move.c.id.desc()).limit(1)).scalar_one_or_none()
+    return Digest(found) if found is not None else None
+
+
+def removed_at(connection: Connection, repository: str, stem: str, at: Instant) -> dict[str, Digest]:
+    """Tags that begin with `stem` and were removed at an instant, with what they named."""
+    query = select(tag_move.c.tag).where(
+        tag_move.c.repository == repository,
+        tag_move.c.tag >= stem,
+        tag_move.c.tag < f"{stem}~",
+        tag_move.c.time_created == at,
+        tag_move.c.digest.is_(None),
+    )
+    names = connection.execute(query.distinct()).scalars().all()
+    found = {name: last_named(connection, repository, name) for name in names}
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
 def move(
     connection: Connection, repository: Repository, name: str, digest: Digest, *, moved_by: str, now: Instant
 ) -> None:
