@@ -7,7 +7,7 @@ NAME ?= rescan
 SIZE ?= full
 MINUTES ?= 30
 
-.PHONY: demo test test-all check bench oci-walk schemathesis migration lock clean
+.PHONY: demo test test-all check bench conformance oci-walk schemathesis migration lock clean
 
 demo: $(VENV)/.runtime           ## start Assay and walk one image from push to admission
 	@scripts/install.sh demo
@@ -32,6 +32,9 @@ check: $(VENV)/.tests            ## lint, format, types
 bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
 	@[ $(NAME) != registry ] || scripts/install.sh bench
 	@SIZE=$(SIZE) PYTHONPATH=.:tests $(PYTHON) -m benchmarks.$(NAME)
+
+conformance: $(VENV)/.tests      ## the official conformance program of the distribution specification, every flag on
+	@PYTHONPATH=.:tests $(PYTHON) -m distribution_conformance
 
 oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
 	@scripts/install.sh oci-walk
