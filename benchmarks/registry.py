@@ -28,7 +28,7 @@ from benchmarks.registry_servers import Assay, Server
 
 GB, MIB = 1e9, 1024 * 1024
 CONNECTIONS = 16
-TAGS_IN_ONE_PUSH = 100
+TAGS_IN_ONE_PUSH = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from logging import getLogger
 
 import uvicorn
+import uvloop
 from starlette.routing import BaseRoute
 
 from assay.app import App, only_server, open_app
@@ -51,7 +52,8 @@ def run(settings: Settings) -> None:
         announce(app, has_oci_port=oci_door is not None)
         app.start()
         try:
-            asyncio.run(server.serve(servers))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(server.serve(servers))
         finally:
             app.stop()
 

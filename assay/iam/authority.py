@@ -5,6 +5,7 @@ Statements are found by whom they name and for which resource type: a thousand t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,8 @@ from assay.iam.syntax import Statement, SubjectKind
 from assay.iam.variables import Variables, id_variables
 
 EVERY_TYPE = "*"
+#: Statements that are kept as read; the least used are forgotten first, and read again when they are asked for.
+STATEMENTS_READ_MAX = 4_096
 
 _OWN_CREDENTIALS = (
     "'GetUser', 'ReadUserDetails', 'SignIn', 'SignOut', 'CreateOrResetUIPassword', 'ChangePassword', 'ListApiKeys',"
@@ -115,6 +118,7 @@ def statements_for(
     return (*built_in(tenancy), *map(_bound, found))
 
 
+@lru_cache(maxsize=STATEMENTS_READ_MAX)
 def built_in(tenancy: str) -> tuple[BoundStatement, ...]:
     """The statements that hold in every tenancy, as they stand in this one."""
     return tuple(BoundStatement(parse(text), tenancy, text, position=place) for place, text in enumerate(BUILT_IN, 1))
@@ -130,7 +134,9 @@ def grants_of(statement: Statement) -> set[tuple[str, str]]:
     return {(subject, kind) for subject in _keys_of_subject(statement) for kind in types}
 
 
+@lru_cache(maxsize=STATEMENTS_READ_MAX)
 def _bound(row: records.StoredStatement) -> BoundStatement:
+    """A stored statement, read: what it says follows from its text alone, so it is read once."""
     try:
         return BoundStatement(parse(row.bound), row.compartment, row.text, row.policy, row.position)
     except Refused as fault:
