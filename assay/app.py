@@ -181,7 +181,14 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
     worker = settings.worker_name or "assay"
     engine = DbosJobs(store, settings.jobs_database, worker)
     listeners = journey.listeners(store, blobs, engine, registry_hosts=hosts)
-    intake = Intake(store, blobs, readers)
+    intake = Intake(
+        store,
+        blobs,
+        readers,
+        blob_bytes_max=settings.blob_bytes_max,
+        open_uploads_max=settings.open_uploads_max,
+        open_uploads_of_user_max=settings.open_uploads_max_user,
+    )
     pulls = PullCounter(store)
     return App(
         settings=settings,

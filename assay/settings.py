@@ -5,6 +5,7 @@ from the TOML file (`--config`, or ASSAY_CONFIG), else from its default; docs/se
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,26 @@ from assay.errors import Refused
 from assay.secret import Secret
 
 _PREFIX = "ASSAY_"
+
+_MANY = 10**6
+#: The least and the most of each setting that limits something.
+_LIMITS = {
+    "api_requests_per_second_address": (0, _MANY),
+    "api_requests_per_second_user": (0, _MANY),
+    "registry_requests_per_second_address": (0, _MANY),
+    "registry_requests_per_second_user": (0, _MANY),
+    "token_requests_per_second_address": (0, _MANY),
+    "token_requests_per_second_user": (0, _MANY),
+    "connections_max": (1, _MANY),
+    "connections_max_address": (1, _MANY),
+    "manifest_bytes_max": (1024, 16 * 1024**2),
+    "manifest_layers_max": (1, 10_000),
+    "index_children_max": (1, 10_000),
+    "index_nesting_max": (1, 16),
+    "blob_bytes_max": (1024**2, 1024**4),
+    "open_uploads_max": (1, _MANY),
+    "open_uploads_max_user": (1, _MANY),
+}
 
 
 def _home(variable: str, default: str) -> Path:
@@ -58,6 +79,8 @@ class Settings:
     feed_address: str = "https://osv-vulnerabilities.storage.googleapis.com"
     feed_ecosystems: tuple[str, ...] = ("Debian", "Ubuntu", "Alpine", "PyPI", "npm")
     feed_interval: int = HOUR
+    #: Whether a blob is on the disk before its push is acknowledged. "off" is for measurements.
+    blob_fsync: str = "on"
     readers: int = 2
     unrated_counts_as: str = "medium"
     session_lifetime: int = 12 * HOUR
@@ -71,6 +94,25 @@ class Settings:
     #: Requests to the API from one address, and of one user, in this process; 0 for no limit.
     api_requests_per_second_address: int = 1000
     api_requests_per_second_user: int = 500
+    #: The same of the registry, and of its token server.
+    registry_requests_per_second_address: int = 2000
+    registry_requests_per_second_user: int = 1000
+    token_requests_per_second_address: int = 100
+    token_requests_per_second_user: int = 50
+    #: Connections to a port at once; beyond them each is told to come again.
+    connections_max: int = 2000
+    connections_max_address: int = 500
+    #: Addresses and networks of proxies whose word on where a request came from is believed.
+    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxy_header: str = "x-forwarded-for"
+    manifest_bytes_max: int = 4 * 1024**2
+    manifest_layers_max: int = 1000
+    index_children_max: int = 1000
+    index_nesting_max: int = 4
+    blob_bytes_max: int = 64 * 1024**3
+    #: Uploads that have begun and not ended, of a tenancy and of a user.
+    open_uploads_max: int = 10_000
+    open_uploads_max_user: int = 1000
     worker_name: str = ""
     log_format: str = "text"
 
@@ -80,9 +122,11 @@ class Settings:
                 raise Refused(f"{name} is {getattr(self, name)}.", advice="Use a port from 1 to 65535.")
         if self.feed_interval < SECOND:
             raise Refused("feed_interval is below one second.", advice="Give seconds, such as 3600.")
-        for name in ("api_requests_per_second_address", "api_requests_per_second_user"):
-            if getattr(self, name) < 0:
-                raise Refused(f"{name} is below zero.", advice="Give a number of requests, or 0 for no limit.")
+        for name, (least, most) in _LIMITS.items():
+            if not least <= getattr(self, name) <= most:
+                no_limit = "; 0 is no limit" if least == 0 else ""
+                raise Refused(f"{name} is {getattr(self, name)}.", advice=f"Give {least} to {most}{no_limit}.")
+        self._check_proxies()
         for name in ("restore_window", "retention_interval"):
             if not 0 <= getattr(self, name) <= 366 * DAY:
                 raise Refused(f"{name} is out of range.", advice="Give seconds, from 0 to a year.")
@@ -93,8 +137,24 @@ class Settings:
             raise Refused(
                 f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
             )
+        if self.blob_fsync not in ("on", "off"):
+            raise Refused(f"blob_fsync is {self.blob_fsync!r}.", advice="Use on or off.")
         if self.log_format not in ("text", "json"):
             raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
+
+    def _check_proxies(self) -> None:
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as fault:
+                raise Refused(
+                    f"trusted_proxies holds {proxy!r}: {fault}.",
+                    advice="Give addresses, or networks such as 10.1.0.0/16.",
+                ) from fault
+        if self.trusted_proxy_header.lower() not in ("x-forwarded-for", "forwarded"):
+            raise Refused(
+                f"trusted_proxy_header is {self.trusted_proxy_header!r}.", advice="Use x-forwarded-for or forwarded."
+            )
 
     @property
     def database(self) -> str:

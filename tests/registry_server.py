@@ -95,12 +95,13 @@ def colleague_of(account: Account, store: Store, name: str, *statements: str) ->
 
 @contextmanager
 def started(store: Store, folder: Path, account: Account | None = None, **settings: Any) -> Iterator[Server]:
-    """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to the uploads."""
+    """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to uploads, `services` to the door."""
     account = account or account_of(store, "tests")
     blobs = FolderBlobs(folder)
     intake = Intake(store, blobs, **settings.pop("intake", {}))
+    more = settings.pop("services", {})
     with ThreadPoolExecutor(8, thread_name_prefix="registry") as pool:
-        services = Services(intake, PullCounter(store), pool, "", SERVICE, 5 * MINUTE)
+        services = Services(intake, PullCounter(store), pool, "", SERVICE, 5 * MINUTE, **more)
         options = {"http": SendfileProtocol, "log_level": "warning", "access_log": False, "lifespan": "off"}
         config = uvicorn.Config(Starlette(routes=routes(services)), host="127.0.0.1", port=0, **(options | settings))
         server = uvicorn.Server(config)

@@ -10,7 +10,7 @@ from assay.admission.keystates import KeyOutOfUse
 from assay.errors import Corrupt
 from assay.oci import Digest
 from assay.registry import artifacts
-from assay.registry.manifests import read_manifest
+from assay.registry.manifests import STORED, read_manifest
 from assay.signing import verify
 from assay.signing.envelope import Form
 from assay.signing.verify import Outcome, Trust, Why
@@ -64,7 +64,7 @@ def _platform_names(connection: Connection, repository: str, digest: Digest) -> 
     if held is None:
         return {}
     stored, content = held
-    children = read_manifest(content, stored.media_type).platforms
+    children = read_manifest(content, stored.media_type, STORED).platforms
     return {child.digest: str(child.platform) for child in children if child.platform is not None}
 
 

@@ -111,6 +111,7 @@ class Door:
         exchange = Exchange(self._services, scope, receive, send)
         needed: tuple[Scope, ...] = ()
         try:
+            self._services.meters.admit_address(exchange.address, exchange.now)
             path = str(scope["path"]).removeprefix("/v2").removeprefix("/")
             if path in ("", "_catalog"):
                 needed = (_CATALOG,) if path else ()
@@ -185,6 +186,8 @@ class Door:
             exchange.caller = await exchange.call(
                 credentials.caller_of, services.intake.store, authorization, services.service, exchange.address
             )
+            if not exchange.caller.is_anonymous:
+                services.meters.admit_user(exchange.caller.principal.ocid, exchange.now)
 
     def _actor(self, exchange: Exchange, tenancy: str) -> Actor:
         return exchange.caller.actor(tenancy, exchange.address, secrets.token_hex(16))

@@ -13,7 +13,6 @@ from assay.iam import Actor
 from assay.oci import Digest, MediaType
 from assay.registry import blobs, pulls, pushes, referrers, removals, repositories, tags
 from assay.registry.blobs import HeldBlob
-from assay.registry.manifests import MANIFEST_BYTES_MAX
 from assay.registry.model import StoredManifest, TagOrDigest, tag_or_digest
 
 #: What is read and sent in one go where the kernel can't send the file by itself.
@@ -40,12 +39,12 @@ async def get_manifest(exchange: Exchange, actor: Actor, name: str, reference: s
 async def put_manifest(exchange: Exchange, actor: Actor, name: str, reference: str) -> None:
     """PUT of a manifest under a tag, or under its digest and perhaps tags."""
     target: TagOrDigest = tag_or_digest(reference)
-    if (exchange.content_length or 0) > MANIFEST_BYTES_MAX:
-        raise Refused(f"The manifest is longer than {MANIFEST_BYTES_MAX} bytes.", reason=Reason.TOO_LARGE)
-    content = await bodies.whole(exchange.receive, bytes_max=MANIFEST_BYTES_MAX, what="manifest")
-    push = pushes.Push(
-        name, target, content, exchange.header("content-type"), exchange.all_of("tag"), _expected(exchange)
-    )
+    limits = exchange.services.manifest_limits
+    if (exchange.content_length or 0) > limits.bytes_max:
+        raise Refused(f"The manifest is longer than {limits.bytes_max} bytes.", reason=Reason.TOO_LARGE)
+    content = await bodies.whole(exchange.receive, bytes_max=limits.bytes_max, what="manifest")
+    kind, more_tags = exchange.header("content-type"), exchange.all_of("tag")
+    push = pushes.Push(name, target, content, kind, more_tags, _expected(exchange), limits)
     pushed = await exchange.call(pushes.put, exchange.services.intake.store, actor, push)
     headers = {
         "location": f"{_path(exchange)}/manifests/{pushed.digest}",

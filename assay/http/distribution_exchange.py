@@ -7,16 +7,19 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
+from assay.clock import Instant
 from assay.errors import ANSWERS, AssayError, Reason, Refused
 from assay.http.credentials import NOBODY, challenge
 from assay.iam.credentials.registry_tokens import Scope
 from assay.oci import Digest
+from assay.rates import Meters
+from assay.registry.manifests import ManifestLimits
 from assay.registry.pulls import PullCounter
 from assay.registry.uploads import Intake
 
@@ -35,7 +38,7 @@ class Services:
 
     `pool` is the registry's own bounded pool of threads. `url`: where clients reach the server, scheme included; empty
     to believe each request's `Host`. `service`: the name for which bearer tokens are given out. `token_lifetime` in
-    microseconds.
+    microseconds. `meters` count requests to the registry, `token_meters` those to the token server.
     """
 
     intake: Intake
@@ -44,6 +47,9 @@ class Services:
     url: str
     service: str
     token_lifetime: int
+    manifest_limits: ManifestLimits = field(default_factory=ManifestLimits)
+    meters: Meters = field(default_factory=Meters.unlimited)
+    token_meters: Meters = field(default_factory=Meters.unlimited)
 
 
 class Exchange:
@@ -73,6 +79,11 @@ class Exchange:
     def address(self) -> str:
         """The client's address."""
         return str(self.scope["client"][0]) if self.scope.get("client") else ""
+
+    @property
+    def now(self) -> Instant:
+        """The time."""
+        return self.services.intake.store.clock.now()
 
     @property
     def origin(self) -> str:

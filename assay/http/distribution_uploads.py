@@ -105,8 +105,10 @@ async def _mounted(exchange: Exchange, actor: Actor, name: str, digest: Digest) 
 
 async def _writer(exchange: Exchange, actor: Actor, name: str, upload: str) -> Writer:
     content_range = exchange.header("content-range")
-    start = chunk_start(content_range, exchange.content_length) if content_range else None
-    return await exchange.call(uploads.resume, exchange.services.intake, actor, name, upload, start=start)
+    length = exchange.content_length
+    start = chunk_start(content_range, length) if content_range else None
+    intake = exchange.services.intake
+    return await exchange.call(uploads.resume, intake, actor, name, upload, start=start, coming=length)
 
 
 async def _receive(exchange: Exchange, writer: Writer) -> None:

@@ -5,7 +5,7 @@ import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from logging import getLogger
 
@@ -22,6 +22,8 @@ from assay.http.certificates import RenewedContext, renew_hourly
 from assay.http.distribution import Services
 from assay.http.sendfile import SendfileProtocol
 from assay.http.tunnels import TunnelServer
+from assay.rates import Meters
+from assay.registry.manifests import ManifestLimits
 
 #: Threads for the registry's verbs; console and API have their own.
 REGISTRY_THREADS = 16
@@ -70,14 +72,7 @@ def _cannot_listen(host: str, port: int, why: str) -> Refused:
 def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
     """The registry, health and metrics, and what other doors bring with `routes`."""
     pool = ThreadPoolExecutor(REGISTRY_THREADS, thread_name_prefix="registry")
-    services = Services(
-        intake=app.intake,
-        pulls=app.pulls,
-        pool=pool,
-        url=app.settings.external_url,
-        service=app.settings.registry_host,
-        token_lifetime=app.settings.registry_token_lifetime,
-    )
+    services = _services(app, pool)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -86,6 +81,32 @@ def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
 
     asgi = Starlette(routes=[*distribution.routes(services), *health.routes(app), *routes], lifespan=lifespan)
     return uvicorn.Server(_config(asgi, app.settings.host, app.settings.port))
+
+
+def _services(app: App, pool: Executor) -> Services:
+    settings = app.settings
+    return Services(
+        intake=app.intake,
+        pulls=app.pulls,
+        pool=pool,
+        url=settings.external_url,
+        service=settings.registry_host,
+        token_lifetime=settings.registry_token_lifetime,
+        manifest_limits=ManifestLimits(
+            settings.manifest_bytes_max,
+            settings.manifest_layers_max,
+            settings.index_children_max,
+            settings.index_nesting_max,
+        ),
+        meters=Meters.of(
+            address_per_second=settings.registry_requests_per_second_address,
+            user_per_second=settings.registry_requests_per_second_user,
+        ),
+        token_meters=Meters.of(
+            address_per_second=settings.token_requests_per_second_address,
+            user_per_second=settings.token_requests_per_second_user,
+        ),
+    )
 
 
 def _config(asgi: Starlette, host: str, port: int) -> uvicorn.Config:

@@ -37,12 +37,15 @@ class TokenServer:
         """Answer one request."""
         exchange = Exchange(self._services, scope, receive, send)
         try:
+            self._services.token_meters.admit_address(exchange.address, exchange.now)
             if exchange.method == "GET":
                 await self._by_query(exchange)
             elif exchange.method == "POST":
                 await self._by_form(exchange)
             else:
                 raise NotAllowed(exchange.method, ("GET", "POST"))
+        except bodies.ClientStalled as stalled:
+            await exchange.reply(408, {"connection": "close"}, f"{stalled}\n".encode())
         except bodies.ClientGone:
             return
         except AssayError as fault:
@@ -72,7 +75,9 @@ class TokenServer:
 
     async def _log_in(self, exchange: Exchange, name: str, token: Secret) -> Login:
         store = self._services.intake.store
-        return await exchange.call(auth_tokens.log_in, store, name, token, address=exchange.address)
+        login = await exchange.call(auth_tokens.log_in, store, name, token, address=exchange.address)
+        self._services.token_meters.admit_user(login.principal.ocid, exchange.now)
+        return login
 
     async def _give(self, exchange: Exchange, login: Login | None, scopes: Any) -> None:
         services = self._services

@@ -8,7 +8,7 @@ from assay.errors import Reason, Refused, not_found
 from assay.iam import Actor, Target, authorize, permitted
 from assay.oci import Digest, Platform
 from assay.registry import access, listing, pulls
-from assay.registry.manifests import Manifest, read_manifest
+from assay.registry.manifests import STORED, Manifest, read_manifest
 from assay.registry.model import (
     Image,
     ImageFilter,
@@ -168,7 +168,7 @@ def platforms(connection: Connection, repository: str, digest: Digest) -> tuple[
         stored = manifest_records.stored(connection, repository, [here]).get(here)
         if stored is None:
             raise pulls.unknown(here)
-        manifest = read_manifest(manifest_records.content(connection, here), stored.media_type)
+        manifest = read_manifest(manifest_records.content(connection, here), stored.media_type, STORED)
         if manifest.is_index:
             waiting = [(child.digest, child.platform) for child in manifest.platforms] + waiting
         elif stored.is_runnable and here not in found:

@@ -13,11 +13,11 @@ from typing import Any
 from assay.errors import Reason, Refused
 from assay.oci import SIZE_END, Descriptor, Digest, MediaType, Platform, strict_json
 
-#: distribution-spec 1.1, "Pushing Manifests": at least 4 megabytes; a longer one is answered with 413.
+#: distribution-spec 1.1, "Pushing Manifests": at least 4 megabytes.
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024
 LAYERS_MAX = 1_000
 CHILDREN_MAX = 1_000
-#: An index may hold indexes, which may hold manifests; deeper nesting is refused when it is pushed.
+#: An index may hold indexes, which may hold manifests.
 INDEX_NESTING_MAX = 4
 
 #: Annotations of referrers are given in lists of them, all together.
@@ -43,6 +43,21 @@ _FOREIGN_LAYER = re.compile(
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 #: Tags under which cosign keeps signatures, attestations and SBOMs of the digest that they spell.
 _COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLimits:
+    """How much a manifest may hold: bytes of it, layers, or children of an index, and indexes within an index."""
+
+    bytes_max: int = MANIFEST_BYTES_MAX
+    layers_max: int = LAYERS_MAX
+    children_max: int = CHILDREN_MAX
+    nesting_max: int = INDEX_NESTING_MAX
+
+
+#: The highest that these can be set to. What is stored is read up to them: it may be older than today's settings.
+STORED = ManifestLimits(bytes_max=4 * MANIFEST_BYTES_MAX, layers_max=10_000, children_max=10_000, nesting_max=16)
+_DEFAULT = ManifestLimits()
 
 
 class ManifestKind(StrEnum):
@@ -134,16 +149,17 @@ def is_companion_tag(tag: str) -> bool:
     return _COMPANION_TAG.fullmatch(tag) is not None
 
 
-def read_manifest(content: bytes, content_type: str) -> Manifest:
-    """Read what was pushed.
+def read_manifest(content: bytes, content_type: str, limits: ManifestLimits = _DEFAULT) -> Manifest:
+    """Read what was pushed, or, with the limits `STORED`, what was pushed once.
 
     Args:
-        content: the bytes as they came; at most `MANIFEST_BYTES_MAX`.
+        content: the bytes as they came.
         content_type: the request's `Content-Type`; its parameters are ignored; empty if there was none.
+        limits: what it may hold; nesting is for the push to tell, which knows the children.
     Raises:
-        Refused: TOO_LARGE, MEDIA_TYPE (no manifest type), MANIFEST_INVALID, DIGEST_INVALID.
+        Refused: TOO_LARGE (beyond the limits), MEDIA_TYPE (no manifest type), MANIFEST_INVALID, DIGEST_INVALID.
     """
-    document = _parse(content)
+    document = _parse(content, limits.bytes_max)
     declared = content_type.partition(";")[0].strip().lower()
     inside = document.get("mediaType", "")
     if not isinstance(inside, str):
@@ -161,13 +177,13 @@ def read_manifest(content: bytes, content_type: str) -> Manifest:
     if media_type in _INDEXES:
         if "layers" in document or "config" in document:
             raise _invalid("It is an index, yet has layers or a config.")
-        children = _descriptors(document.get("manifests"), "manifests", CHILDREN_MAX)
+        children = _descriptors(document.get("manifests"), "manifests", limits.children_max)
         artifact_type = _media_type(document.get("artifactType"))
         return Manifest(media_type, None, (), children, subject, artifact_type, annotations)
     if "manifests" in document:
         raise _invalid("It is a manifest, yet has manifests like an index.")
     config = _descriptor(document.get("config"), "config")
-    layers = _descriptors(document.get("layers"), "layers", LAYERS_MAX)
+    layers = _descriptors(document.get("layers"), "layers", limits.layers_max)
     artifact_type = _media_type(document.get("artifactType")) or config.media_type
     return Manifest(media_type, config, layers, (), subject, artifact_type, annotations)
 
@@ -188,9 +204,9 @@ def _once(descriptors: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
     return tuple(first.values())
 
 
-def _parse(content: bytes) -> Mapping[str, Any]:
+def _parse(content: bytes, bytes_max: int) -> Mapping[str, Any]:
     try:
-        document = strict_json(content, size_max=MANIFEST_BYTES_MAX, what="manifest")
+        document = strict_json(content, size_max=bytes_max, what="manifest")
     except Refused as refusal:
         if refusal.reason is Reason.TOO_LARGE:
             raise
@@ -219,7 +235,7 @@ def _descriptors(value: Any, what: str, count_max: int) -> tuple[Descriptor, ...
     if not isinstance(value, list):
         raise _invalid(f"Its {what} are not a list.")
     if len(value) > count_max:
-        raise _invalid(f"It has {len(value)} {what}; at most {count_max} are taken.")
+        raise too_many(f"It has {len(value)} {what}, of which at most {count_max} are taken.")
     return tuple(_descriptor(each, f"{what}[{position}]") for position, each in enumerate(value))
 
 
@@ -274,6 +290,11 @@ def _texts(value: Any, what: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise _invalid(f"Its {what} are not texts by name.")
     return tuple(value.items())
+
+
+def too_many(why: str) -> Refused:
+    """The refusal of a manifest that holds more than it may."""
+    return Refused(f"The manifest is too large. {why}", advice="See docs/registry.md, Limits.", reason=Reason.TOO_LARGE)
 
 
 def _invalid(why: str, *, advice: str = "") -> Refused:

@@ -4,7 +4,7 @@ One transaction checks that everything the manifest names lies in the repository
 or renews the image, counts, and announces. Nothing of a refused push is left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -15,14 +15,16 @@ from assay.iam import Act, Actor, Principal, PrincipalKind, Target, perform
 from assay.oci import Descriptor, Digest, tag_name
 from assay.registry import access, repositories, standing
 from assay.registry.manifests import (
-    INDEX_NESTING_MAX,
+    STORED,
     Manifest,
     ManifestKind,
+    ManifestLimits,
     is_attestation,
     is_companion_tag,
     is_foreign,
     only_adds_layers,
     read_manifest,
+    too_many,
 )
 from assay.registry.model import LifecycleState, Repository, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
@@ -52,6 +54,7 @@ class Push:
     tags: tuple[str, ...] = ()
     #: What the tag must name for the push to be made: a digest, "" for nothing yet, None for whatever it names.
     expected: str | None = None
+    limits: ManifestLimits = field(default_factory=ManifestLimits)
 
     def __post_init__(self) -> None:
         if len(self.all_tags) > TAGS_MAX:
@@ -87,7 +90,7 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
             MANIFEST_BLOB_UNKNOWN (a blob or manifest that it names is not in the repository), EXISTS (a tag of an
             immutable repository), ETAG_MISMATCH (the tag names something else than expected), NOT_FOUND.
     """
-    manifest = read_manifest(push.content, push.content_type)
+    manifest = read_manifest(push.content, push.content_type, push.limits)
     digest = _digest_of(push)
     repositories.on_push(store, actor, push.repository)
 
@@ -97,6 +100,8 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
     def change(act: Act) -> Pushed:
         repository = access.held(act.connection, actor, push.repository)
         stored = _checked(act.connection, repository, manifest, digest, len(push.content))
+        if stored.nesting > push.limits.nesting_max:
+            raise too_many(f"Its indexes are nested deeper than {push.limits.nesting_max}.")
         for tag in push.all_tags:
             _check_expected(act.connection, repository, tag, push.expected)
             _check_immutable(act.connection, repository, tag, digest, manifest)
@@ -250,8 +255,6 @@ def _checked(
         if found is not None and found.media_type != child.media_type:
             raise _invalid(f"It says {child.media_type[:120]} of {child.digest}, which is {found.media_type}.")
     nesting = 1 + max((each.nesting for each in children.values()), default=0) if manifest.is_index else 0
-    if nesting > INDEX_NESTING_MAX:
-        raise _invalid(f"Its indexes are nested deeper than {INDEX_NESTING_MAX}.")
     runs = any(children[platform.digest].is_runnable for platform in manifest.platforms)
     return StoredManifest(
         repository=repository.ocid,
@@ -287,7 +290,7 @@ def _check_immutable(
     if not repository.is_immutable or not is_companion_tag(tag) or before is None or before == digest:
         return
     old = records.stored(connection, repository.ocid, [before])[before]
-    if not only_adds_layers(read_manifest(records.content(connection, before), old.media_type), manifest):
+    if not only_adds_layers(read_manifest(records.content(connection, before), old.media_type, STORED), manifest):
         raise Refused(
             f"The repository is immutable, and its tag {tag} may gain signatures, but lose none.",
             advice="Build on what the tag names.",

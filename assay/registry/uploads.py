@@ -37,7 +37,9 @@ from assay.storage import BlobStore, Store
 
 APPEND_BYTES_MAX = 1024 * 1024
 BLOB_BYTES_MAX = 64 * 1024**3
+#: Of a tenancy, and of one user in it.
 OPEN_UPLOADS_MAX = 10_000
+OPEN_UPLOADS_OF_USER_MAX = 1_000
 IDLE_MICROSECONDS = DAY
 #: A running hash is some hundred bytes; the oldest are forgotten first, and made anew from the staged bytes.
 HASHES_MAX = 4_096
@@ -129,6 +131,12 @@ class Intake:
     hashes: RunningHashes = field(default_factory=RunningHashes)
     blob_bytes_max: int = BLOB_BYTES_MAX
     open_uploads_max: int = OPEN_UPLOADS_MAX
+    open_uploads_of_user_max: int = OPEN_UPLOADS_OF_USER_MAX
+
+    def require_size(self, size: int) -> None:
+        """Errors: Refused (TOO_LARGE) for a blob of more bytes than are taken."""
+        if size > self.blob_bytes_max:
+            raise Refused(f"The blob is longer than {self.blob_bytes_max} bytes.", reason=Reason.TOO_LARGE)
 
 
 def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str = "sha256") -> Upload:
@@ -139,12 +147,7 @@ def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str 
     repositories.on_push(intake.store, actor, repository_name)
 
     def change(act: Act) -> Upload:
-        if records.open_in(act.connection, actor.tenancy) >= intake.open_uploads_max:
-            raise Refused(
-                f"{intake.open_uploads_max} uploads are open.",
-                advice="Finish or cancel some; those that lie idle end by themselves.",
-                reason=Reason.TOO_MANY_REQUESTS,
-            )
+        _require_room(intake, act)
         repository = access.named(act.connection, actor, repository_name)
         expires = Instant(act.now + IDLE_MICROSECONDS)
         begun = Upload(str(uuid.uuid4()), repository.ocid, 0, access.name_of(actor), act.now, expires)
@@ -187,8 +190,7 @@ class Writer:
         """Stage at most `APPEND_BYTES_MAX` bytes more; the new size. Errors: Refused (TOO_LARGE …), Unavailable."""
         if len(content) > APPEND_BYTES_MAX:
             raise Refused(f"A piece has {len(content)} bytes; at most {APPEND_BYTES_MAX}.", reason=Reason.TOO_LARGE)
-        if self.size + len(content) > self._intake.blob_bytes_max:
-            raise Refused(f"The blob is longer than {self._intake.blob_bytes_max} bytes.", reason=Reason.TOO_LARGE)
+        self._intake.require_size(self.size + len(content))
         self.size = self._intake.blobs.append(self.upload.id, self.size, content)
         if self._running is not None:
             self._running.update(content)
@@ -217,14 +219,23 @@ class Writer:
         self._intake.hashes.give_back(self.upload.id, self.size, self._running)
 
 
-def resume(intake: Intake, actor: Actor, repository_name: str, upload: str, *, start: int | None = None) -> Writer:
-    """Take hold of an upload to write at `start` (None: where it ends).
+def resume(
+    intake: Intake,
+    actor: Actor,
+    repository_name: str,
+    upload: str,
+    *,
+    start: int | None = None,
+    coming: int | None = None,
+) -> Writer:
+    """Take hold of an upload to write at `start` (None: where it ends) `coming` bytes (None: nobody knows).
 
-    Errors: Refused (UPLOAD_UNKNOWN; RANGE_INVALID out of order, or while another request writes).
+    Errors: Refused (UPLOAD_UNKNOWN; RANGE_INVALID out of order, or while another request writes; TOO_LARGE).
     """
     found = status(intake, actor, repository_name, upload)
     if start is not None and start != found.acknowledged:
         raise out_of_order(found.acknowledged)
+    intake.require_size(found.acknowledged + (coming or 0))
     return Writer(intake, found)
 
 
@@ -294,6 +305,21 @@ def out_of_order(acknowledged: int) -> Refused:
         advice="Ask the upload's status and go on from there.",
         reason=Reason.RANGE_INVALID,
     )
+
+
+def _require_room(intake: Intake, act: Act) -> None:
+    """Another upload may begin. Those that begin at the same moment may each take the last place."""
+    tenancy, user = act.actor.tenancy, access.name_of(act.actor)
+    for open_now, open_max, whose in (
+        (records.open_in(act.connection, tenancy), intake.open_uploads_max, "of this tenancy"),
+        (records.open_in(act.connection, tenancy, user), intake.open_uploads_of_user_max, "of this user"),
+    ):
+        if open_now >= open_max:
+            raise Refused(
+                f"{open_max} uploads {whose} are open.",
+                advice="Finish or cancel some; those that lie idle end by themselves.",
+                reason=Reason.TOO_MANY_REQUESTS,
+            )
 
 
 def _hold(act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:

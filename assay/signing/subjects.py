@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from assay.errors import Reason, Refused
 from assay.oci import Digest
 from assay.registry import artifacts
-from assay.registry.manifests import read_manifest
+from assay.registry.manifests import STORED, read_manifest
 from assay.signing.resources import Subject
 
 #: An index of more manifests is not signed, nor trusted.
@@ -37,5 +37,5 @@ def subjects_of(connection: Connection, repository: str, digest: Digest) -> tupl
                 reason=Reason.MANIFEST_UNKNOWN,
             )
         found[here] = Subject(here, stored.media_type, stored.size)
-        waiting += [child.digest for child in read_manifest(content, stored.media_type).platforms]
+        waiting += [child.digest for child in read_manifest(content, stored.media_type, STORED).platforms]
     return tuple(found.values())

@@ -288,7 +288,7 @@ def test_indexes_nest_up_to_the_limit(room: Room) -> None:
     ).encode()
     with pytest.raises(Refused, match="nested") as refusal:
         room.put(too_deep, "deep")
-    assert reason_of(refusal) is Reason.MANIFEST_INVALID
+    assert reason_of(refusal) is Reason.TOO_LARGE
 
 
 def test_a_manifest_must_have_the_digest_under_which_it_is_pushed(room: Room) -> None:

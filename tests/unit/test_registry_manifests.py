@@ -12,11 +12,14 @@ from assay.registry.manifests import (
     LAYERS_MAX,
     MANIFEST_BYTES_MAX,
     REFERRER_ANNOTATIONS_MAX,
+    STORED,
     ManifestKind,
+    ManifestLimits,
     is_companion_tag,
     only_adds_layers,
     read_manifest,
 )
+from assay.settings import Settings
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -218,7 +221,7 @@ BAD: dict[str, tuple[bytes, Reason]] = {
     "media type is a number": (json.dumps(image(mediaType=1)).encode(), Reason.MANIFEST_INVALID),
     "too many layers": (
         json.dumps(image(layers=[descriptor("a", OCI_LAYER)] * (LAYERS_MAX + 1))).encode(),
-        Reason.MANIFEST_INVALID,
+        Reason.TOO_LARGE,
     ),
 }
 
@@ -234,6 +237,26 @@ def test_an_index_wider_than_the_limit_is_refused() -> None:
     assert read(index(*[child] * CHILDREN_MAX)).is_index
     with pytest.raises(Refused, match=str(CHILDREN_MAX)):
         read(index(*[child] * (CHILDREN_MAX + 1)))
+
+
+def test_limits_can_be_set_and_what_is_stored_is_read_beyond_them() -> None:
+    wide = json.dumps(index(*[descriptor("a", OCI_MANIFEST)] * (CHILDREN_MAX + 1))).encode()
+    assert len(read_manifest(wide, "", STORED).children) == CHILDREN_MAX + 1
+    layers = json.dumps(image(layers=[descriptor("a", OCI_LAYER)] * 3)).encode()
+    with pytest.raises(Refused, match="3 layers, of which at most 2"):
+        read_manifest(layers, "", ManifestLimits(layers_max=2))
+    with pytest.raises(Refused) as refusal:
+        read_manifest(wide, "", ManifestLimits(bytes_max=len(wide) - 1))
+    assert refusal.value.reason is Reason.TOO_LARGE
+
+
+def test_no_limit_can_be_set_beyond_what_is_read_of_the_store() -> None:
+    highest = {"manifest_bytes_max": 16 * 1024**2, "manifest_layers_max": 10_000, "index_children_max": 10_000}
+    settings = Settings(**highest, index_nesting_max=16)
+    assert ManifestLimits(*(getattr(settings, name) for name in (*highest, "index_nesting_max"))) == STORED
+    for name in (*highest, "index_nesting_max"):
+        with pytest.raises(Refused, match=name):
+            Settings(**{name: getattr(settings, name) + 1})
 
 
 def test_a_manifest_of_exactly_the_limit_is_read() -> None:

@@ -63,9 +63,12 @@ def expired(connection: Connection, now: Instant, *, rows_max: int) -> tuple[str
     return tuple(connection.execute(query).scalars())
 
 
-def open_in(connection: Connection, tenancy: str) -> int:
-    """How many uploads of a tenancy are open."""
-    return connection.execute(select(func.count()).where(upload.c.tenancy == tenancy)).scalar_one()
+def open_in(connection: Connection, tenancy: str, started_by: str | None = None) -> int:
+    """How many uploads of a tenancy are open, or of those one user's."""
+    query = select(func.count()).where(upload.c.tenancy == tenancy)
+    if started_by is not None:
+        query = query.where(upload.c.started_by == started_by)
+    return connection.execute(query).scalar_one()
 
 
 def _upload(row: Row[Any]) -> Upload:
