@@ -38,3 +38,17 @@ def empty_fields(python: Path, cases: list[Case]) -> set[str]:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return {name for names in json.loads(done.stdout) for name in names}
+
+
+def requirements(python: Path, clients: dict[str, str]) -> dict[str, dict[str, dict[str, bool]]]:
+    """What requests must hold by the SDK's own sources, by `METHOD path`; `clients` are base paths by client."""
+    done = subprocess.run(
+        [python, PARTS / "sdk_requires.py"],
+        input=json.dumps(clients),
+        capture_output=True,
+        text=True,
+        timeout=READ_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout))

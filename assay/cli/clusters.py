@@ -95,6 +95,9 @@ def create(
     body = {
         "compartmentId": session.compartment(compartment),
         "name": name,
+        # The API wants them said; Assay keeps the record of a cluster, and does not run it.
+        "vcnId": "",
+        "kubernetesVersion": "",
         "imagePolicyConfig": policy_body(session, key, enable=enable),
     }
     made = session.server.post(names.CLUSTERS, body).body

@@ -76,6 +76,7 @@ def create_application(
     body = {
         "compartmentId": session.compartment(compartment),
         "displayName": name,
+        "subnetIds": [],
         "imagePolicyConfig": policy_body(session, key, enable=enable),
     }
     made = session.server.post(names.APPLICATIONS, body).body

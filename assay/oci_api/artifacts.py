@@ -1,6 +1,6 @@
 """Artifacts: container repositories and images (oci-api 2.1). Image signatures stand in `signatures.py`."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from assay.clock import rfc3339
 from assay.errors import Refused
@@ -25,8 +25,16 @@ from assay.registry.repositories import RepositoryChanges, RepositoryDetails
 
 _GIB = 1 << 30
 
+
+class _Readme(TypedDict):
+    """A ContainerRepositoryReadme."""
+
+    content: str
+    format: ReadmeFormat
+
+
 #: What every update of a repository, and its creation, may say.
-_CHANGEABLE: Members = {"isPublic": bool, "isImmutable": bool, "readme": dict[str, Any], **TAGS}
+_CHANGEABLE: Members = {"isPublic": bool, "isImmutable": bool, "readme": _Readme, **TAGS}
 #: How repositories and images are listed.
 _LISTED: Members = {
     **SUBTREE,
@@ -111,13 +119,8 @@ def _state(call: Call) -> LifecycleState | None:
 
 
 def _readme(call: Call) -> Readme | None:
-    given = call.field("readme")
-    if given is None:
-        return None
-    try:
-        return Readme(content=str(given["content"]), format=ReadmeFormat(given["format"]))
-    except (KeyError, ValueError) as fault:
-        raise Refused("The readme lacks content or format.", advice="Use TEXT_MARKDOWN or TEXT_PLAIN.") from fault
+    given: _Readme | None = call.field("readme")
+    return None if given is None else Readme(given["content"], given["format"])
 
 
 @takes(Gives.ONE, body={**IN_COMPARTMENT, "displayName": Need(str), **_CHANGEABLE})
@@ -304,17 +307,17 @@ def _configuration(call: Call, *, is_created: bool) -> Reply:
 
 def _root(call: Call) -> str:
     """The compartment asked for, which can only be the root: there is one configuration for a tenancy."""
-    return call.query.get("compartmentId", call.actor.tenancy)
+    return call.needed("compartmentId")
 
 
-@takes(Gives.ONE, query={"compartmentId": str})
+@takes(Gives.ONE, query=IN_COMPARTMENT)
 def _get_configuration(call: Call) -> Reply:
     return _configuration(
         call, is_created=repositories.is_created_on_first_push(call.app.store, call.actor, _root(call))
     )
 
 
-@takes(Gives.ONE, query={"compartmentId": str}, body={"isRepositoryCreatedOnFirstPush": Need(bool)})
+@takes(Gives.ONE, query=IN_COMPARTMENT, body={"isRepositoryCreatedOnFirstPush": bool})
 def _update_configuration(call: Call) -> Reply:
     value = call.field("isRepositoryCreatedOnFirstPush")
     made = repositories.set_created_on_first_push(

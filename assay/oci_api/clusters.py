@@ -49,11 +49,8 @@ def policy_of(call: Call) -> ImagePolicy | None:
     config = call.field("imagePolicyConfig")
     if config is None:
         return None
-    listed = call.convert("keyDetails", config.get("keyDetails") or [], list[dict[str, str]])
-    if any("kmsKeyId" not in entry for entry in listed):
-        raise Refused("An entry of keyDetails has no kmsKeyId.", advice="Name each key by its OCID.")
-    enabled = call.convert("isPolicyEnabled", config.get("isPolicyEnabled") or False, bool)
-    return ImagePolicy(enabled=enabled, keys=tuple(Ocid(entry["kmsKeyId"]) for entry in listed))
+    keys = tuple(Ocid(entry["kmsKeyId"]) for entry in config.get("keyDetails") or ())
+    return ImagePolicy(enabled=config.get("isPolicyEnabled", False), keys=keys)
 
 
 def cluster_reply(cluster: Cluster, *, with_oidc_file: bool = False) -> dict[str, Any]:
@@ -134,9 +131,10 @@ def decision_reply(decision: Decision, call: Call) -> dict[str, Any]:
     body={
         **IN_COMPARTMENT,
         "name": Need(str),
-        "vcnId": str,
-        "kmsKeyId": str,
         **_CHANGEABLE,
+        "vcnId": Need(str),
+        "kubernetesVersion": Need(str),
+        "kmsKeyId": str,
         "endpointConfig": EndpointConfig,
         "clusterPodNetworkOptions": list[PodNetwork],
     },
@@ -146,8 +144,8 @@ def _create(call: Call) -> Reply:
         compartment=call.field("compartmentId"),
         name=call.field("name"),
         policy=policy_of(call) or ImagePolicy(),
-        kubernetes_version=call.field("kubernetesVersion", ""),
-        vcn=call.field("vcnId", ""),
+        kubernetes_version=call.field("kubernetesVersion"),
+        vcn=call.field("vcnId"),
         kms_key=call.field("kmsKeyId", ""),
         cluster_type=call.field("type", ClusterType.BASIC),
         options=call.field("options", {}),

@@ -49,13 +49,13 @@ def _reset_password(call: Call) -> Reply:
     return Reply({"userId": made.user, "password": made.password.reveal()})
 
 
-@takes(Gives.ONE, body={"description": str, "lifetimeInSeconds": int})
+@takes(Gives.ONE, body={"description": Need(str), "lifetimeInSeconds": int})
 def _create_auth_token(call: Call) -> Reply:
     made = auth_tokens.create(
         call.app.store,
         call.actor,
         call.path["user"],
-        call.field("description", ""),
+        call.field("description"),
         lifetime=_lifetime(call),
         retry_token=call.retry_token,
     )
@@ -68,7 +68,7 @@ def _list_auth_tokens(call: Call) -> Reply:
     return Reply([token_reply(each) for each in found])
 
 
-@takes(Gives.ONE, body={"description": Need(str)})
+@takes(Gives.ONE, body={"description": str})
 def _update_auth_token(call: Call) -> Reply:
     found = auth_tokens.update(
         call.app.store,

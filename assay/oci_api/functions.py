@@ -47,13 +47,13 @@ _LISTED: Members = {
 #: What an update of an application, and its creation, may say.
 _OF_APPLICATIONS: Members = {
     "config": dict[str, str],
-    "imagePolicyConfig": given_back.ImagePolicyConfig,
+    "imagePolicyConfig": given_back.ApplicationImagePolicy,
     **given_back.OF_APPLICATIONS,
     **TAGS,
 }
 #: What an update of a function, and its creation, may say; the image in both spellings.
 _OF_FUNCTIONS: Members = {
-    "sourceDetails": dict[str, Any],
+    "sourceDetails": given_back.FunctionSource,
     "image": str,
     "imageDigest": str,
     "memoryInMBs": int,
@@ -131,13 +131,13 @@ def _work_request(call: Call, changed: Application | Function) -> str:
 
 @takes(
     Gives.ONE,
-    body={**IN_COMPARTMENT, "displayName": Need(str), "subnetIds": list[str], "shape": Shape, **_OF_APPLICATIONS},
+    body={**IN_COMPARTMENT, "displayName": Need(str), "subnetIds": Need(list[str]), "shape": Shape, **_OF_APPLICATIONS},
 )
 def _create_application(call: Call) -> Reply:
     details = ApplicationDetails(
         compartment=call.field("compartmentId"),
         display_name=call.field("displayName"),
-        subnets=tuple(call.field("subnetIds", [])),
+        subnets=tuple(call.field("subnetIds")),
         shape=call.field("shape", Shape.X86),
         config=call.field("config", {}),
         policy=policy_of(call) or ImagePolicy(),
@@ -200,7 +200,7 @@ def _delete_application(call: Call) -> Reply:
 def _source(call: Call) -> tuple[str | None, Digest | None]:
     """Image and digest, from `sourceDetails` or flat. Errors: Refused for a source that is no container image."""
     source = call.field("sourceDetails")
-    if source is not None and source.get("sourceType", "CONTAINER_IMAGE") != "CONTAINER_IMAGE":
+    if source is not None and source["sourceType"] != "CONTAINER_IMAGE":
         raise Refused(
             f"Functions from {source['sourceType']} are not kept here.", advice="Use sourceType CONTAINER_IMAGE."
         )
@@ -221,7 +221,7 @@ def _resources(call: Call, present: Resources) -> Resources:
 
 @takes(
     Gives.ONE,
-    body={"applicationId": Need(str), "displayName": Need(str), **_OF_FUNCTIONS},
+    body={**_OF_FUNCTIONS, "applicationId": Need(str), "displayName": Need(str), "memoryInMBs": Need(int)},
     refuses=(Reason.IMAGE_NOT_VERIFIED,),
 )
 def _create_function(call: Call) -> Reply:

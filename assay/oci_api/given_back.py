@@ -70,6 +70,7 @@ class Claim(TypedDict, total=False):
 class OidcAuthentication(TypedDict, total=False):
     """Of ClusterOptions."""
 
+    isOpenIdConnectAuthEnabled: Required[bool]
     issuerUrl: str
     clientId: str
     usernameClaim: str
@@ -79,7 +80,6 @@ class OidcAuthentication(TypedDict, total=False):
     requiredClaims: list[Claim]
     caCertificate: str
     signingAlgorithms: list[str]
-    isOpenIdConnectAuthEnabled: bool
     configurationFile: str
 
 
@@ -110,10 +110,25 @@ class PolicyKey(TypedDict):
 
 
 class ImagePolicyConfig(TypedDict, total=False):
-    """A CreateImagePolicyConfigDetails, of clusters and of applications: the one that means something here."""
+    """A CreateImagePolicyConfigDetails of clusters: it means something here, as the two that follow."""
 
     isPolicyEnabled: bool
-    keyDetails: list[PolicyKey]
+    keyDetails: list[PolicyKey] | None
+
+
+class ApplicationImagePolicy(TypedDict, total=False):
+    """An ImagePolicyConfig of applications, which must say whether it is in force."""
+
+    isPolicyEnabled: Required[bool]
+    keyDetails: list[PolicyKey] | None
+
+
+class FunctionSource(TypedDict, total=False):
+    """A FunctionSourceDetails; clients choose its class by `sourceType`."""
+
+    sourceType: Required[Literal["CONTAINER_IMAGE", "ARCHIVE", "PRE_BUILT_FUNCTIONS"]]
+    image: str
+    imageDigest: str | None
 
 
 class Trace(TypedDict, total=False):

@@ -9,7 +9,7 @@ from assay.iam import work_requests
 from assay.iam.identity import compartments, resources, tenancies
 from assay.oci_api.contract import IN_COMPARTMENT, SUBTREE, Gives, Need, one_of
 from assay.oci_api.frame import Call, Reply, Row, takes
-from assay.oci_api.identity_wire import DESCRIBED, LISTED, changed_tags, described_reply, identity_tags, listing_of
+from assay.oci_api.identity_wire import DESCRIBED, LISTED, NEW, changed_tags, described_reply, identity_tags, listing_of
 from assay.oci_api.wire import tags_reply
 
 
@@ -18,14 +18,14 @@ def compartment_reply(compartment: resources.Compartment) -> dict[str, Any]:
     return {**described_reply(compartment), "isAccessible": True}
 
 
-@takes(Gives.ONE, body={**IN_COMPARTMENT, "name": Need(str), **DESCRIBED})
+@takes(Gives.ONE, body={**IN_COMPARTMENT, **NEW})
 def _create_compartment(call: Call) -> Reply:
     made = compartments.create(
         call.app.store,
         call.actor,
         call.field("compartmentId"),
         call.field("name"),
-        call.field("description", ""),
+        call.field("description"),
         identity_tags(call),
         retry_token=call.retry_token,
     )

@@ -5,13 +5,13 @@ from typing import Any
 from assay.clock import rfc3339
 from assay.errors import not_found
 from assay.iam.identity import resources
-from assay.oci_api.contract import PAGED, SORT_ORDER, TAGS, Members, one_of
+from assay.oci_api.contract import PAGED, SORT_ORDER, TAGS, Members, Need, one_of
 from assay.oci_api.frame import Call
 from assay.oci_api.wire import tags_reply
 
 #: The states that Identity's models know, of which some last no time here (oci-api 2.6).
 LIFECYCLE_STATES = ("CREATING", "ACTIVE", "INACTIVE", "DELETING", "DELETED")
-#: How lists are asked for; where what is listed lies, which for users and groups can only be the tenancy.
+#: How lists are asked for.
 LISTED: Members = {
     "name": str,
     "lifecycleState": one_of(LIFECYCLE_STATES),
@@ -19,8 +19,9 @@ LISTED: Members = {
     **SORT_ORDER,
     **PAGED,
 }
-IN_TENANCY: Members = {"compartmentId": str}
-#: What every create and update body may say.
+#: What every body that creates says, beside where; a description may be empty, but must be there.
+NEW: Members = {"name": Need(str), "description": Need(str), **TAGS}
+#: What every update body may say.
 DESCRIBED: Members = {"description": str, **TAGS}
 
 Described = (
@@ -58,7 +59,7 @@ def changed_tags(call: Call) -> resources.Tags | None:
 
 def in_tenancy(call: Call) -> Call:
     """The call. Errors: Refused, when it names another place than the tenancy, in which users and groups lie."""
-    named = call.body.get("compartmentId") or call.query.get("compartmentId") or call.actor.tenancy
+    named = call.field("compartmentId") if "compartmentId" in call.contract.body else call.needed("compartmentId")
     if named != call.actor.tenancy:
         raise not_found()
     return call

@@ -1,6 +1,6 @@
 """KMS management: master encryption keys and their versions (oci-api 2.3)."""
 
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from assay.clock import rfc3339
 from assay.errors import Reason, Refused
@@ -15,6 +15,14 @@ from assay.vault.shapes import Curve, KeyAlgorithm, KeyShape, ProtectionMode
 #: Words that a filter may name, also those of keys that there are none of here.
 _PROTECTION_MODES = ("HSM", "SOFTWARE", "EXTERNAL")
 _ALGORITHMS = ("AES", "RSA", "ECDSA")
+
+
+class _Shape(TypedDict, total=False):
+    """A KeyShape. Of its words `_shape` tells which there are here."""
+
+    algorithm: Required[str]
+    length: Required[int]
+    curveId: str | None
 
 
 def key_reply(key: Key) -> dict[str, Any]:
@@ -62,12 +70,12 @@ def version_reply(version: KeyVersion) -> dict[str, Any]:
 
 
 def _shape(call: Call) -> KeyShape:
-    shape = call.field("keyShape")
+    shape: _Shape = call.field("keyShape")
     try:
         return KeyShape(
-            algorithm=KeyAlgorithm(shape.get("algorithm", "")),
-            length=call.convert("keyShape.length", shape.get("length"), int),
-            curve=Curve(shape["curveId"]) if shape.get("curveId") else None,
+            algorithm=KeyAlgorithm(shape["algorithm"]),
+            length=shape["length"],
+            curve=Curve(curve) if (curve := shape.get("curveId")) else None,
         )
     except ValueError as fault:
         raise Refused(
@@ -80,7 +88,7 @@ def _shape(call: Call) -> KeyShape:
     body={
         **IN_COMPARTMENT,
         "displayName": Need(str),
-        "keyShape": Need(dict[str, Any]),
+        "keyShape": Need(_Shape),
         "protectionMode": ProtectionMode,
         "isAutoRotationEnabled": bool,
         **TAGS,

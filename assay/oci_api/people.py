@@ -4,12 +4,12 @@ from typing import Any
 
 from assay.clock import rfc3339
 from assay.iam.identity import groups, resources, users
-from assay.oci_api.contract import Gives, Need
+from assay.oci_api.contract import IN_COMPARTMENT, Gives, Need
 from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.identity_wire import (
     DESCRIBED,
-    IN_TENANCY,
     LISTED,
+    NEW,
     changed_tags,
     described_reply,
     identity_tags,
@@ -52,13 +52,13 @@ def membership_reply(membership: resources.Membership) -> dict[str, Any]:
     }
 
 
-@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), "email": str, **DESCRIBED})
+@takes(Gives.ONE, body={**IN_COMPARTMENT, **NEW, "email": str})
 def _create_user(call: Call) -> Reply:
     made = users.create(
         call.app.store,
         in_tenancy(call).actor,
         call.field("name"),
-        call.field("description", ""),
+        call.field("description"),
         email=call.field("email", ""),
         tags=identity_tags(call),
         retry_token=call.retry_token,
@@ -66,7 +66,7 @@ def _create_user(call: Call) -> Reply:
     return Reply(user_reply(made), etag=made.etag)
 
 
-@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **LISTED})
 def _list_users(call: Call) -> Reply:
     page = users.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([user_reply(each) for each in page.items], next_page=page.next_page)
@@ -92,7 +92,7 @@ def _update_user(call: Call) -> Reply:
     return Reply(user_reply(found), etag=found.etag)
 
 
-@takes(Gives.ONE, body={"blocked": Need(bool)})
+@takes(Gives.ONE, body={"blocked": bool})
 def _update_user_state(call: Call) -> Reply:
     found = users.set_blocked(
         call.app.store,
@@ -115,20 +115,20 @@ def _delete_user(call: Call) -> Reply:
     return Reply()
 
 
-@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), **DESCRIBED})
+@takes(Gives.ONE, body={**IN_COMPARTMENT, **NEW})
 def _create_group(call: Call) -> Reply:
     made = groups.create(
         call.app.store,
         in_tenancy(call).actor,
         call.field("name"),
-        call.field("description", ""),
+        call.field("description"),
         tags=identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(described_reply(made), etag=made.etag)
 
 
-@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **LISTED})
 def _list_groups(call: Call) -> Reply:
     page = groups.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([described_reply(each) for each in page.items], next_page=page.next_page)
@@ -171,7 +171,7 @@ def _add_member(call: Call) -> Reply:
     return Reply(membership_reply(made), etag=made.etag)
 
 
-@takes(Gives.LIST, query={**IN_TENANCY, "userId": str, "groupId": str, **LISTED})
+@takes(Gives.LIST, query={**IN_COMPARTMENT, "userId": str, "groupId": str, **LISTED})
 def _list_members(call: Call) -> Reply:
     page = groups.memberships(
         call.app.store,

@@ -8,8 +8,8 @@ from assay.oci_api.contract import IN_COMPARTMENT, Gives, Need
 from assay.oci_api.frame import Call, Reply, Row, takes
 from assay.oci_api.identity_wire import (
     DESCRIBED,
-    IN_TENANCY,
     LISTED,
+    NEW,
     changed_tags,
     described_reply,
     identity_tags,
@@ -40,7 +40,7 @@ def network_source_reply(source: resources.NetworkSource) -> dict[str, Any]:
 
 @takes(
     Gives.ONE,
-    body={**IN_COMPARTMENT, "name": Need(str), "statements": Need(list[str]), "versionDate": str, **DESCRIBED},
+    body={**IN_COMPARTMENT, **NEW, "statements": Need(list[str]), "versionDate": str},
 )
 def _create_policy(call: Call) -> Reply:
     made = policies.create(
@@ -49,7 +49,7 @@ def _create_policy(call: Call) -> Reply:
         call.field("compartmentId"),
         call.field("name"),
         call.field("statements"),
-        call.field("description", ""),
+        call.field("description"),
         version_date=call.field("versionDate", ""),
         tags=identity_tags(call),
         retry_token=call.retry_token,
@@ -110,21 +110,21 @@ def _add_statements(call: Call) -> Reply:
     return Reply(policy_reply(found), etag=found.etag)
 
 
-@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), "matchingRule": Need(str), **DESCRIBED})
+@takes(Gives.ONE, body={**IN_COMPARTMENT, **NEW, "matchingRule": Need(str)})
 def _create_dynamic_group(call: Call) -> Reply:
     made = dynamic_groups.create(
         call.app.store,
         in_tenancy(call).actor,
         call.field("name"),
         call.field("matchingRule"),
-        call.field("description", ""),
+        call.field("description"),
         tags=identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(dynamic_group_reply(made), etag=made.etag)
 
 
-@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **LISTED})
 def _list_dynamic_groups(call: Call) -> Reply:
     page = dynamic_groups.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([dynamic_group_reply(each) for each in page.items], next_page=page.next_page)
@@ -156,21 +156,21 @@ def _delete_dynamic_group(call: Call) -> Reply:
     return Reply()
 
 
-@takes(Gives.ONE, body={**IN_TENANCY, "name": Need(str), "publicSourceList": Need(list[str]), **DESCRIBED})
+@takes(Gives.ONE, body={**IN_COMPARTMENT, **NEW, "publicSourceList": Need(list[str])})
 def _create_network_source(call: Call) -> Reply:
     made = network_sources.create(
         call.app.store,
         in_tenancy(call).actor,
         call.field("name"),
         call.field("publicSourceList"),
-        call.field("description", ""),
+        call.field("description"),
         tags=identity_tags(call),
         retry_token=call.retry_token,
     )
     return Reply(network_source_reply(made), etag=made.etag)
 
 
-@takes(Gives.LIST, query={**IN_TENANCY, **LISTED})
+@takes(Gives.LIST, query={**IN_COMPARTMENT, **LISTED})
 def _list_network_sources(call: Call) -> Reply:
     page = network_sources.listed(call.app.store, in_tenancy(call).actor, listing_of(call))
     return Reply([network_source_reply(each) for each in page.items], next_page=page.next_page)

@@ -156,7 +156,10 @@ def _entries(call: Call, ocid: str, verb: Verb) -> list[dict[str, Any]]:
 
 
 def _telling(shape: Shape, verb: Verb) -> Contracted:
-    @takes(shape.listed, query={**SORT_ORDER, **PAGED})
+    # Container Engine's are asked for in a compartment, though the work request's own is where they lie.
+    place = IN_COMPARTMENT if shape.service is Service.CLUSTERS else {}
+
+    @takes(shape.listed, query={**place, **SORT_ORDER, **PAGED})
     def run(call: Call) -> Reply:
         window = _window(call, descending=False)
         page = verb(call.app.store, call.actor, shape.service, call.path["request"], window)

@@ -284,9 +284,9 @@ def is_created_on_first_push(store: Store, actor: Actor, root: str = "") -> bool
 
 
 def set_created_on_first_push(
-    store: Store, actor: Actor, root: str = "", *, value: bool, if_match: str | None = None
+    store: Store, actor: Actor, root: str = "", *, value: bool | None, if_match: str | None = None
 ) -> bool:
-    """Set it; the setting. Errors: Refused (NOT_FOUND, ETAG_MISMATCH)."""
+    """Set it, or leave it when None; the setting. Errors: Refused (NOT_FOUND, ETAG_MISMATCH)."""
 
     def locate(connection: Connection) -> Target:
         target = _root_of(actor, root)
@@ -294,6 +294,8 @@ def set_created_on_first_push(
         return replace(target, resource=actor.tenancy, etag=configuration_etag(is_created=present), before=present)
 
     def apply(act: Act) -> bool:
+        if value is None:
+            return records.is_created_on_first_push(act.connection, actor.tenancy)
         records.set_created_on_first_push(act.connection, actor.tenancy, act.now, value=value)
         return value
 

@@ -126,7 +126,7 @@ def test_a_change_holds_only_for_the_etag_that_stands(stocked: ApiHub) -> None:
     changes = [
         ("PUT", f"{REPOSITORIES}/{repository['id']}", {"isPublic": True}),
         ("PUT", f"{IMAGES}/{image['id']}", {"freeformTags": {"a": "b"}}),
-        ("PUT", CONFIGURATION, {"isRepositoryCreatedOnFirstPush": False}),
+        ("PUT", f"{CONFIGURATION}?compartmentId={stocked.place}", {"isRepositoryCreatedOnFirstPush": False}),
     ]
     for method, path, body in changes:
         etag = stocked.ask("GET", path).headers["etag"]

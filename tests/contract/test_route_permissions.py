@@ -20,6 +20,7 @@ from assay.errors import not_found
 from assay.iam import hashing
 from assay.iam.permissions import OPERATIONS
 from assay.oci_api import sign_in
+from assay.oci_api.contract import Need
 from assay.oci_api.frame import Row
 
 REFUSED = {"code": "NotAuthorizedOrNotFound", "message": str(not_found())}
@@ -80,6 +81,23 @@ def test_every_route_has_a_row_in_the_table() -> None:
     assert unknown - set(OPEN) == set()
     assert set(OPEN) <= {(row.method, row.path) for row in ROWS}
     assert {row.name for row in sign_in.OPEN_ROWS} <= OPERATIONS.keys()
+
+
+def test_a_request_without_a_member_that_must_be_there_is_refused_by_its_name(world: RouteWorld) -> None:
+    with world.copy(len(ROWS)) as copy:
+        admin = copy.caller("admin")
+        for row in ROWS:
+            sample = sample_of(row.method, row.path, row.name, world.names) or Sample()
+            path, host = path_of(row.path, sample, world.names), host_of(row.path, world.names)
+            for members, given in ((row.run.contract.query, sample.query), (row.run.contract.body, sample.body or {})):
+                for name in (name for name, declared in members.items() if isinstance(declared, Need)):
+                    assert name in given, (row.method, row.path, name)
+                    less = {key: value for key, value in given.items() if key != name}
+                    body, query = (sample.body, less) if given is sample.query else (less, sample.query)
+                    reply = admin.ask(row.method, path, body, dict(query), host)
+                    answer = (reply.status_code, reply.json()["code"])
+                    assert answer == (400, "MissingParameter"), (row.method, row.path, name)
+                    assert reply.json()["message"].startswith(f"{name} is missing")
 
 
 class Walk:

@@ -117,13 +117,14 @@ def listed(store: Store, actor: Actor, user: str) -> tuple[AuthToken, ...]:
 
 
 def update(
-    store: Store, actor: Actor, user: str, token: str, *, description: str, if_match: str | None = None
+    store: Store, actor: Actor, user: str, token: str, *, description: str | None, if_match: str | None = None
 ) -> AuthToken:
-    """Change a token's description. Errors: Refused (NOT_FOUND)."""
-    require_description(description)
+    """Change a token's description; None leaves it. Errors: Refused (NOT_FOUND)."""
+    require_description(description or "")
 
     def change(act: Act) -> AuthToken:
-        records.change_token(act.connection, auth_token, token, act.now, description=description)
+        if description is not None:
+            records.change_token(act.connection, auth_token, token, act.now, description=description)
         return _token(known(records.get_token(act.connection, auth_token, actor.tenancy, token)))
 
     return perform(

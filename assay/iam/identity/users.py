@@ -117,8 +117,8 @@ def update(
     return _perform(store, actor, "UpdateUser", user, change, if_match)
 
 
-def set_blocked(store: Store, actor: Actor, user: str, *, blocked: bool, if_match: str | None = None) -> User:
-    """Block a user, who is signed out at once and may nothing more; or let them in again.
+def set_blocked(store: Store, actor: Actor, user: str, *, blocked: bool | None, if_match: str | None = None) -> User:
+    """Block a user, who is signed out at once and may nothing more; or let them in again; None leaves it.
 
     Errors: Refused (WRONG_STATE for the last active administrator).
     """
@@ -127,10 +127,11 @@ def set_blocked(store: Store, actor: Actor, user: str, *, blocked: bool, if_matc
         if blocked:
             require_another_administrator(act.connection, actor.tenancy, user)
             credentials.delete_sessions(act.connection, user)
-        state = State.INACTIVE if blocked else State.ACTIVE
-        # 8 is OCI's bit for "blocked" in inactiveStatus.
-        values = {"lifecycle_state": state, "inactive_status": 8 if blocked else None}
-        records.change_user(act.connection, user, act.now, **values)
+        if blocked is not None:
+            state = State.INACTIVE if blocked else State.ACTIVE
+            # 8 is OCI's bit for "blocked" in inactiveStatus.
+            values = {"lifecycle_state": state, "inactive_status": 8 if blocked else None}
+            records.change_user(act.connection, user, act.now, **values)
         return known(records.get_user(act.connection, actor.tenancy, user))
 
     return _perform(store, actor, "UpdateUserState", user, change, if_match)
