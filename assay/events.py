@@ -84,6 +84,12 @@ class RepositoryDeleted(RepositoryFact, frozen=True, kw_only=True):
     """A repository was deleted with its images."""
 
 
+class BlobCollected(Fact, frozen=True, kw_only=True):
+    """A blob that no repository held is gone: what was made of it may go. `tenancy` is empty."""
+
+    digest: str
+
+
 class ScannerAdded(RepositoryFact, frozen=True, kw_only=True):
     """An image scanner was added to a repository; its `image_count` latest images are to be scanned."""
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from assay.iam import Act, Actor, perform
 from assay.oci import Digest
-from assay.registry import access, pushes
-from assay.registry.model import StoredManifest, TagOrDigest
+from assay.registry import access, claims, pushes
+from assay.registry.model import StoredBlob, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import manifests as records
 from assay.registry.records import repositories as repository_records
@@ -32,16 +32,16 @@ def put_blob(store: Store, blobs: BlobStore, actor: Actor, repository_name: str,
     digest = Digest.of(content)
     with store.database.read() as connection:
         repository = access.named(connection, actor, repository_name)
-        is_held = digest in blob_records.sizes(connection, repository.ocid, [digest])
+        is_held = blob_records.shown(connection, repository.ocid, digest, store.clock.now()) is not None
     if is_held:
         return digest
+    claim = claims.take(store, blobs, digest, len(content))
     blobs.put(digest, content)
 
     def change(act: Act) -> Digest:
+        claim.require(act.now)
         held = access.held(act.connection, actor, repository_name)
-        grown = blob_records.hold(act.connection, held, digest, len(content), act.now)
-        repository_records.count(act.connection, held.ocid, stored_bytes=grown)
-        return digest
+        return claims.hold(act.connection, held, StoredBlob(digest, len(content)), act.now).digest
 
     return perform(
         store,

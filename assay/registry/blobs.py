@@ -1,15 +1,20 @@
 """Blobs of a repository: there or not, where to read them, and taken out of it."""
 
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 
-from assay.errors import Corrupt, Reason, Refused
+from assay.errors import Reason, Refused
 from assay.iam import Act, Actor, perform
 from assay.oci import Digest
 from assay.registry import access
 from assay.registry.records import blobs as records
+from assay.registry.records import damage
 from assay.registry.records import manifests as manifest_records
+from assay.registry.records.damage import Content
 from assay.storage import BlobStore, Store
+
+log = getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +29,32 @@ class HeldBlob:
 def find(store: Store, blobs: BlobStore, actor: Actor, repository_name: str, digest: Digest) -> HeldBlob:
     """A blob of a repository that the actor may pull from.
 
-    Errors: Refused (NOT_FOUND, BLOB_UNKNOWN when this repository does not hold it, whoever else does), Corrupt.
+    Errors: Refused (NOT_FOUND, BLOB_UNKNOWN when this repository does not hold it, whoever else does, and when its
+    stored bytes are damaged: whoever has the right ones may then push them).
     """
+    now = store.clock.now()
     with store.database.read() as connection:
-        repository = access.readable(connection, actor, repository_name, "PullImage", now=store.clock.now())
-        size = records.sizes(connection, repository.ocid, [digest]).get(digest)
+        repository = access.readable(connection, actor, repository_name, "PullImage", now=now)
+        size = records.shown(connection, repository.ocid, digest, now)
+        harm = damage.of(connection, Content.BLOB, digest)
     if size is None:
         raise _unknown(digest)
-    stored = blobs.size(digest)
-    if stored != size:
-        raise Corrupt(f"The blob {digest} should have {size} bytes; the store has {stored}.")
+    says = harm.says if harm is not None else wrong_size(size, blobs.size(digest))
+    if says:
+        log.error("the blob %s is not served: %s", digest, says)
+        raise Refused(
+            f"The blob {digest} is damaged in this registry's store: {says}.",
+            advice="Push it again, which mends it.",
+            reason=Reason.BLOB_UNKNOWN,
+        )
     return HeldBlob(digest, size, blobs.path(digest))
+
+
+def wrong_size(expected: int, stored: int | None) -> str:
+    """What is wrong with a stored blob of that size (None: there is none), in words; empty when nothing is."""
+    if stored == expected:
+        return ""
+    return "its bytes are missing" if stored is None else f"it should have {expected} bytes and has {stored}"
 
 
 def delete(store: Store, actor: Actor, repository_name: str, digest: Digest) -> None:

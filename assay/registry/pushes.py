@@ -165,6 +165,9 @@ class _Keeping:
             now=act.now,
             settle_at=Instant(act.now + self.settle_microseconds) if settles else None,
         )
+        # Foreign layers too: the repository may have them, and a manifest that names a blob keeps it.
+        named = {each.digest for each in (*manifest.blobs, *manifest.layers)}
+        blob_records.name(act.connection, self.repository.ocid, named)
         if stored.is_runnable and manifest.is_index:
             standing.take_in(act.connection, self.repository, tuple(each.digest for each in manifest.children), act.now)
         image = ""

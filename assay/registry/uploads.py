@@ -28,11 +28,13 @@ from assay.clock import DAY, Instant
 from assay.errors import Reason, Refused
 from assay.iam import Act, Actor, Target, perform
 from assay.oci import Digest
-from assay.registry import access, repositories
+from assay.registry import access, claims, repositories
 from assay.registry.model import StoredBlob, Upload
 from assay.registry.records import blobs as blob_records
+from assay.registry.records import collecting, damage
 from assay.registry.records import repositories as repository_records
 from assay.registry.records import uploads as records
+from assay.registry.records.damage import Content
 from assay.storage import BlobStore, Store
 
 APPEND_BYTES_MAX = 1024 * 1024
@@ -132,6 +134,8 @@ class Intake:
     blob_bytes_max: int = BLOB_BYTES_MAX
     open_uploads_max: int = OPEN_UPLOADS_MAX
     open_uploads_of_user_max: int = OPEN_UPLOADS_OF_USER_MAX
+    #: How long a blob waits for a manifest that names it.
+    unused_microseconds: int = claims.GRACE_MICROSECONDS
 
     def require_size(self, size: int) -> None:
         """Errors: Refused (TOO_LARGE) for a blob of more bytes than are taken."""
@@ -253,11 +257,13 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
             advice="Send the blob again, in a new upload.",
             reason=Reason.DIGEST_INVALID,
         )
+    claim = claims.take(intake.store, intake.blobs, digest, writer.size)
     intake.blobs.append(upload, writer.size, b"")  # drops what lies behind the last acknowledged byte
     size = intake.blobs.publish(upload, digest)
 
     def change(act: Act) -> StoredBlob:
-        held = _hold(act, repository_name, StoredBlob(digest, size))
+        claim.require(act.now)
+        held = _hold(intake, act, repository_name, StoredBlob(digest, size))
         records.remove(act.connection, upload)
         return held
 
@@ -288,14 +294,24 @@ def mount(intake: Intake, actor: Actor, repository_name: str, digest: Digest, *,
     """
     repositories.on_push(intake.store, actor, repository_name)
     with intake.store.database.read() as connection:
-        size = _mountable(connection, actor, digest, source_name, intake.store.clock.now())
-    if size is None:
-        return None
+        if _mountable(connection, actor, digest, source_name, intake.store.clock.now()) is None:
+            return None
 
     def change(act: Act) -> StoredBlob:
-        return _hold(act, repository_name, StoredBlob(digest, size))
+        access.held(act.connection, actor, repository_name)
+        # With the blob's row locked collection sees where it is mounted from, or already where it is mounted to.
+        is_there = collecting.lock_blob(act.connection, digest)
+        size = _mountable(act.connection, actor, digest, source_name, act.now) if is_there else None
+        if size is None:
+            raise Refused(f"The blob {digest} has gone.", advice="Push it.", reason=Reason.BLOB_UNKNOWN)
+        return _hold(intake, act, repository_name, StoredBlob(digest, size))
 
-    return perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change).size
+    try:
+        return perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change).size
+    except Refused as refusal:
+        if refusal.reason is not Reason.BLOB_UNKNOWN:
+            raise
+        return None
 
 
 def out_of_order(acknowledged: int) -> Refused:
@@ -322,12 +338,10 @@ def _require_room(intake: Intake, act: Act) -> None:
             )
 
 
-def _hold(act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
+def _hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
     """Let the repository hold a stored blob, in the transaction of a push; what is audited of it."""
     repository = access.held(act.connection, act.actor, repository_name)
-    grown = blob_records.hold(act.connection, repository, blob.digest, blob.size, act.now)
-    repository_records.count(act.connection, repository.ocid, stored_bytes=grown)
-    return blob
+    return claims.hold(act.connection, repository, blob, act.now, unused_microseconds=intake.unused_microseconds)
 
 
 def _promise(intake: Intake, upload: Upload, staged: int) -> Upload:
@@ -343,6 +357,8 @@ def _promise(intake: Intake, upload: Upload, staged: int) -> Upload:
 def _mountable(
     connection: Connection, actor: Actor, digest: Digest, source_name: str | None, now: Instant
 ) -> int | None:
+    if damage.of(connection, Content.BLOB, digest) is not None:
+        return None
     if source_name is not None:
         named = repository_records.by_name(connection, actor.tenancy, source_name)
         sources = [named] if named is not None else []
@@ -352,7 +368,7 @@ def _mountable(
         sources = [each for each in found if each is not None]
     for source in sources:
         if access.may_pull(connection, actor, source, now=now):
-            size = blob_records.sizes(connection, source.ocid, [digest]).get(digest)
+            size = blob_records.shown(connection, source.ocid, digest, now)
             if size is not None:
                 return size
     return None

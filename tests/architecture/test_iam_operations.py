@@ -13,7 +13,10 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "versions" not in pat
 #: Functions of IAM that take an operation's name, and at which place.
 ASKING = {"perform": 2, "authorize": 2, "permitted": 2, "outcome_of": 2, "denied": 0}
 #: What the installation itself does, which needs no permission because no caller can ask for it.
-OF_THE_INSTALLATION = {"CreateTenancy", "DestroyKey", "DestroyKeyVersion", "DestroyVault"}
+OF_THE_INSTALLATION = {
+    *("CreateTenancy", "DestroyKey", "DestroyKeyVersion", "DestroyVault"),
+    *("PurgeContainerImage", "PurgeContainerRepository"),
+}
 
 
 def operations_named_in(path: Path) -> Iterator[tuple[str, int]]:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
-from assay.clock import Instant
+from assay.clock import HOUR, Instant
 from assay.oci import Digest
 from assay.registry.model import Layer, Repository
 from assay.registry.records.tables import blob, repository_blob
@@ -14,6 +14,8 @@ from assay.storage import insert
 
 #: Both databases take far more bound values in one statement; this keeps statements readable in logs.
 VALUES_MAX = 500
+#: A blob that goes so soon is not shown to whoever asks whether to send it: its manifest might come too late.
+SHOWN_MICROSECONDS_MIN = HOUR
 
 T = TypeVar("T")
 
@@ -33,10 +35,17 @@ def in_runs(values: Collection[T]) -> Iterator[Sequence[T]]:
         yield listed[start : start + VALUES_MAX]
 
 
-def hold(connection: Connection, repository: Repository, digest: Digest, size: int, now: Instant) -> int:
-    """Let a repository hold a blob that the store has; by how many bytes its blobs grew (0 if it held it before)."""
+def hold(
+    connection: Connection, repository: Repository, digest: Digest, size: int, now: Instant, *, goes: Instant
+) -> int:
+    """Let a repository hold a blob that the store has; by how many bytes its blobs grew (0 if it held it before).
+
+    It goes again at `goes`, unless a manifest comes to name it. The blob's row is locked until the transaction ends.
+    """
     connection.execute(
-        insert(connection, blob).values(digest=digest.text, size=size, time_created=now).on_conflict_do_nothing()
+        insert(connection, blob)
+        .values(digest=digest.text, size=size, time_created=now)
+        .on_conflict_do_update(index_elements=[blob.c.digest], set_={"time_unreferenced": None})
     )
     added = connection.execute(
         insert(connection, repository_blob)
@@ -48,18 +57,33 @@ def hold(connection: Connection, repository: Repository, digest: Digest, size: i
             size=size,
             layer_uses=0,
             time_created=now,
+            time_goes=goes,
         )
         .on_conflict_do_nothing()
         .returning(repository_blob.c.digest)
     ).one_or_none()
     if added is not None:
         return size
+    here = and_(repository_blob.c.repository == repository.ocid, repository_blob.c.digest == digest.text)
+    connection.execute(update(repository_blob).where(here).values(time_deleted=None))
     connection.execute(
-        update(repository_blob)
-        .where(repository_blob.c.repository == repository.ocid, repository_blob.c.digest == digest.text)
-        .values(time_deleted=None)
+        update(repository_blob).where(here, repository_blob.c.time_goes.is_not(None)).values(time_goes=goes)
     )
     return 0
+
+
+def name(connection: Connection, repository: str, digests: Collection[Digest]) -> None:
+    """A manifest of the repository names these blobs: none of them goes."""
+    for run in in_runs({digest.text for digest in digests}):
+        connection.execute(
+            update(repository_blob)
+            .where(
+                repository_blob.c.repository == repository,
+                repository_blob.c.digest.in_(run),
+                repository_blob.c.time_goes.is_not(None),
+            )
+            .values(time_goes=None)
+        )
 
 
 def sizes(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, int]:
@@ -75,6 +99,18 @@ def sizes(connection: Connection, repository: str, digests: Collection[Digest]) 
         )
         found.update((Digest(row.digest), row.size) for row in rows)
     return found
+
+
+def shown(connection: Connection, repository: str, digest: Digest, now: Instant) -> int | None:
+    """The size of a blob that the repository holds, serves, and will go on serving for a while."""
+    query = select(repository_blob.c.size).where(
+        repository_blob.c.repository == repository,
+        repository_blob.c.digest == digest.text,
+        repository_blob.c.time_deleted.is_(None),
+        or_(repository_blob.c.time_goes.is_(None), repository_blob.c.time_goes > now + SHOWN_MICROSECONDS_MIN),
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return int(found) if found is not None else None
 
 
 def holders(connection: Connection, tenancy: str, digest: Digest, *, rows_max: int) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from assay.clock import Instant
 from assay.oci import Digest
 from assay.registry.manifests import ManifestKind
 from assay.registry.model import Repository, StoredManifest
+from assay.registry.records import damage
 from assay.registry.records.blobs import in_runs
+from assay.registry.records.damage import Content
 from assay.registry.records.tables import manifest, manifest_link, repository_manifest
 from assay.storage import insert
 
@@ -32,13 +34,20 @@ _BLOBS = (Role.CONFIG, Role.LAYER, Role.FOREIGN_LAYER)
 
 
 def add(connection: Connection, digest: Digest, content: bytes, links: Collection[Link], now: Instant) -> None:
-    """Store the bytes of a manifest and what it names, unless they are there."""
-    added = connection.execute(
-        insert(connection, manifest)
-        .values(digest=digest.text, size=len(content), content=content, time_created=now)
-        .on_conflict_do_nothing()
-        .returning(manifest.c.digest)
-    ).one_or_none()
+    """Store the bytes of a manifest and what it names, unless they are there; bytes that are damaged are replaced.
+
+    Its row is locked until the transaction ends: the purge forgets what no repository holds.
+    """
+    row = insert(connection, manifest).values(digest=digest.text, size=len(content), content=content, time_created=now)
+    fresh = row.on_conflict_do_nothing().returning(manifest.c.digest)
+    there = select(manifest.c.content).where(manifest.c.digest == digest.text).with_for_update()
+    added = connection.execute(fresh).one_or_none()
+    while added is None and (before := connection.execute(there).scalar_one_or_none()) is None:
+        added = connection.execute(fresh).one_or_none()
+    if added is None and before != content:
+        mend = update(manifest).where(manifest.c.digest == digest.text)
+        connection.execute(mend.values(content=content, size=len(content)))
+        damage.mended(connection, Content.MANIFEST, digest)
     if added is not None and links:
         rows = [{"manifest": digest.text, "target": target.text, "role": role} for role, target in sorted(set(links))]
         connection.execute(insert(connection, manifest_link).on_conflict_do_nothing(), rows)

@@ -66,8 +66,11 @@ def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Repository | Non
 
 
 def lock(connection: Connection, ocid: str) -> None:
-    """Hold the repository's row until the transaction ends, so that pushes and removals in it take turns."""
-    connection.execute(select(repository.c.ocid).where(repository.c.ocid == ocid).with_for_update()).one()
+    """Hold the repository's row until the transaction ends, so that pushes and removals in it take turns.
+
+    There may be none to hold: what was deleted long ago is purged. Whoever holds it reads what they found again.
+    """
+    connection.execute(select(repository.c.ocid).where(repository.c.ocid == ocid).with_for_update()).one_or_none()
 
 
 def change(connection: Connection, ocid: str, **values: Any) -> Repository:
