@@ -25,6 +25,7 @@ from assay.iam.syntax import (
     SubjectKind,
     Value,
     ValueKind,
+    matches,
 )
 from assay.iam.variables import UTC_TIMESTAMP, Variables
 
@@ -93,11 +94,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer with its reasons: `by` are the statements that granted something needed, in their order."""
+    """The answer with its reasons: `by` are the statements that granted something needed, in their order.
+
+    `asks_time`: whether a statement asked for the time, so that the answer may change by itself.
+    """
 
     needed: frozenset[str]
     by: tuple[BoundStatement, ...]
     missing: frozenset[str]
+    asks_time: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -140,7 +145,9 @@ def allows(
         deciding |= grants
         if not grants:
             missing.add(permission)
-    return Outcome(operation.permissions, tuple(mine[place] for place in sorted(deciding)), frozenset(missing))
+    asks_time = any(UTC_TIMESTAMP in each.variables for each in mine)
+    by = tuple(mine[place] for place in sorted(deciding))
+    return Outcome(operation.permissions, by, frozenset(missing), asks_time)
 
 
 def holds(condition: Condition | None, variables: Variables) -> bool:
@@ -191,24 +198,6 @@ def _equals(actual: tuple[str, ...], value: Value, variables: Variables) -> bool
     if not others:
         return None
     return not {each.lower() for each in actual}.isdisjoint(each.lower() for each in others)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether `text` fits `pattern`, in which `*` stands for any characters, also none. Linear in its parts."""
-    first, *parts = pattern.lower().split("*")
-    rest = text.lower()
-    if not parts:
-        return rest == first
-    if not rest.startswith(first):
-        return False
-    rest = rest[len(first) :]
-    *middle, last = parts
-    for part in middle:
-        at = rest.find(part)
-        if at < 0:
-            return False
-        rest = rest[at + len(part) :]
-    return len(rest) >= len(last) and rest.endswith(last)
 
 
 def _reaches(bound: BoundStatement, path: tuple[str, ...]) -> bool:

@@ -7,10 +7,12 @@ the tag is there. Principals that act as resources here are clusters, applicatio
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
 from assay.errors import Refused
+from assay.iam.actor import RESOURCES
 from assay.iam.reader import Reader, Vocabulary
 from assay.iam.syntax import Condition
 from assay.iam.words import Fault, Stop
@@ -39,13 +41,17 @@ def canonical_rule_variable(word: str) -> str:
 _VOCABULARY = Vocabulary(
     canonical_rule_variable, (*RULE_VARIABLES, "tag.<namespace>.<key>.value"), "resource.type", alone=True
 )
+_WRITTEN = replace(_VOCABULARY, values={"resource.type": tuple(sorted(RESOURCES))})
 
 
 @lru_cache(maxsize=1024)
-def check_rule(text: str) -> Condition | Fault:
-    """The condition that a matching rule is, or what is wrong with it."""
+def check_rule(text: str, *, written: bool = False) -> Condition | Fault:
+    """The condition that a matching rule is, or what is wrong with it.
+
+    In a rule that is `written` now, a type of resource that there is not is wrong; one in force is read as it stands.
+    """
     try:
-        reader = Reader(text, _VOCABULARY)
+        reader = Reader(text, _WRITTEN if written else _VOCABULARY)
         condition = reader.condition(1)
         reader.end("matching rule")
     except Stop as stop:
@@ -57,9 +63,9 @@ def check_rule(text: str) -> Condition | Fault:
     return condition
 
 
-def parse_rule(text: str) -> Condition:
-    """The condition that a matching rule is. Errors: Refused, pointing at the word."""
-    found = check_rule(text)
+def parse_rule(text: str, *, written: bool = False) -> Condition:
+    """The condition that a matching rule is. Errors: Refused, pointing at the word; `written` as of `check_rule`."""
+    found = check_rule(text, written=written)
     if isinstance(found, Fault):
         raise Refused(f"Matching rule, character {found.position}: {found.problem}", advice=found.advice)
     return found

@@ -3,19 +3,20 @@
 Statements and matching rules share this; they differ in the variables that their conditions may name.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from assay.clock import Instant, Ocid, instant
 from assay.errors import Refused
-from assay.iam.syntax import Combination, Comparison, Condition, Operator, Value, ValueKind
+from assay.iam.syntax import Combination, Comparison, Condition, Operator, Value, ValueKind, matches
 from assay.iam.variables import UTC_TIMESTAMP
-from assay.iam.words import Fault, Kind, Stop, Word, nearest, words
+from assay.iam.words import Fault, Kind, Stop, Word, nearest, nearest_few, words
 
 CONDITION_DEPTH_MAX = 8
 NAMES_MAX = 50
+VALUES_TOLD_MAX = 8
 
 T = TypeVar("T")
 
@@ -24,13 +25,15 @@ T = TypeVar("T")
 class Vocabulary:
     """The variables of a condition: `canonical` gives a word's own spelling or nothing, `names` those to suggest.
 
-    `alone` says whether a variable may stand alone, which asks whether it has any value.
+    `alone` says whether a variable may stand alone, which asks whether it has any value. `values` are all that some
+    variables ever have, where another is refused: it would never be equal, and under `!=` always other.
     """
 
     canonical: Callable[[str], str]
     names: tuple[str, ...]
     example: str
     alone: bool = False
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def timestamp(text: str) -> Instant | None:
@@ -73,9 +76,9 @@ class Reader:
         if is_time:
             return Comparison(variable, operator, (self._time(),))
         if operator is not Operator.IN:
-            return Comparison(variable, operator, (self._value(),))
+            return Comparison(variable, operator, (self._value(variable),))
         self.symbol("(")
-        values = self.several(self._value, NAMES_MAX)
+        values = self.several(lambda: self._value(variable), NAMES_MAX)
         self.symbol(")")
         return Comparison(variable, operator, values)
 
@@ -89,18 +92,29 @@ class Reader:
         self.take()
         return name
 
-    def _value(self) -> Value:
+    def _value(self, variable: str) -> Value:
         word = self.peek()
+        known = self._vocabulary.values.get(variable)
+        if known is not None and word.kind in (Kind.QUOTED, Kind.PATTERN):
+            self._require_known(word, variable, known)
         if word.kind is Kind.QUOTED:
             return Value(ValueKind.TEXT, self.take().text)
         if word.kind is Kind.PATTERN:
             return Value(ValueKind.PATTERN, self.take().text)
         if word.kind is Kind.WORD and word.text.startswith("ocid1."):
             return Value(ValueKind.TEXT, self.ocid(()))
-        if word.kind is Kind.WORD and (variable := self._vocabulary.canonical(word.text)):
+        if word.kind is Kind.WORD and (other := self._vocabulary.canonical(word.text)):
             self.take()
-            return Value(ValueKind.VARIABLE, variable)
+            return Value(ValueKind.VARIABLE, other)
         raise self.stop(f"{word} is not a value", "a value in 'single quotes', a /pattern*/, an OCID or a variable")
+
+    def _require_known(self, word: Word, variable: str, known: tuple[str, ...]) -> None:
+        pattern = word.text if word.kind is Kind.PATTERN else ""
+        if not any(matches(pattern, each) if pattern else each.lower() == word.text.lower() for each in known):
+            close = nearest_few(word.text, known)
+            told = ", ".join(known if len(known) <= VALUES_TOLD_MAX else close or known[:VALUES_TOLD_MAX])
+            expected = f"one of {told}" if len(known) <= VALUES_TOLD_MAX else f"one of {len(known)}, such as {told}"
+            raise self.stop(f"{word} is no value that {variable} ever has", expected, next(iter(close), ""))
 
     def _time(self) -> Value:
         word = self.peek()

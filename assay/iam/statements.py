@@ -2,14 +2,18 @@
 
     allow <subject> to <verb | {PERMISSION, …}> [<resource-type>] in <location> [where <condition>]
 
-`check` gives the statement or the fault; `parse` gives the statement or raises Refused. Names of groups and
+`check` gives the statement or the fault, `check_written` also for a value that a variable never has, as one who writes
+a statement should be told; `parse` gives the statement or raises Refused. Names of groups and
 compartments are not looked up here: `binding` does that, with the tenancy at hand. Statements about several tenancies
 (define, endorse, admit) are read to their end, so that a typo is pointed at, and then refused.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 from assay.errors import Refused
+from assay.iam.actor import RESOURCES, PrincipalKind
+from assay.iam.permissions import OPERATIONS
 from assay.iam.reader import NAMES_MAX, Reader, Vocabulary
 from assay.iam.resource_types import FAMILIES, RESOURCE_TYPES, TYPE_OF_PERMISSION, Verb
 from assay.iam.syntax import Condition, Grant, Location, Named, Statement, Subject, SubjectKind
@@ -22,14 +26,31 @@ SERVICES = ("vulnerability-scanning-service", "faas", "cloudguard")
 _CROSS_TENANCY = ("define", "endorse", "admit")
 _TYPES = (*RESOURCE_TYPES, *FAMILIES)
 _VOCABULARY = Vocabulary(canonical_variable, tuple(VARIABLES), "target.repo.name")
+_WRITTEN = replace(
+    _VOCABULARY,
+    values={
+        "request.operation": tuple(sorted({operation.api_name for operation in OPERATIONS.values()})),
+        "request.permission": tuple(TYPE_OF_PERMISSION),
+        "request.principal.type": tuple(sorted({PrincipalKind.USER, PrincipalKind.SERVICE, *RESOURCES})),
+    },
+)
 _OCID_KINDS = {SubjectKind.GROUP: "group", SubjectKind.DYNAMIC_GROUP: "dynamicgroup"}
 
 
 @lru_cache(maxsize=4096)
 def check(text: str) -> Statement | Fault:
-    """The statement that `text` is, or what is wrong with it."""
+    """The statement that `text` is, or what is wrong with it; those in force are read so, old ones too."""
+    return _checked(text, _VOCABULARY)
+
+
+def check_written(text: str) -> Statement | Fault:
+    """The statement that somebody writes now, or what is wrong with it: also a value that its variable never has."""
+    return _checked(text, _WRITTEN)
+
+
+def _checked(text: str, vocabulary: Vocabulary) -> Statement | Fault:
     try:
-        return _statement(Reader(text, _VOCABULARY))
+        return _statement(Reader(text, vocabulary))
     except Stop as stop:
         return stop.fault
 

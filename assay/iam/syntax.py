@@ -115,6 +115,24 @@ class Value:
         return f"/{self.text}/" if self.kind is ValueKind.PATTERN else self.text
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Whether `text` fits `pattern`, in which `*` stands for any characters, also none. Linear in its parts."""
+    first, *parts = pattern.lower().split("*")
+    rest = text.lower()
+    if not parts:
+        return rest == first
+    if not rest.startswith(first):
+        return False
+    rest = rest[len(first) :]
+    *middle, last = parts
+    for part in middle:
+        at = rest.find(part)
+        if at < 0:
+            return False
+        rest = rest[at + len(part) :]
+    return len(rest) >= len(last) and rest.endswith(last)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`variable operator value`; several values only after `in`."""

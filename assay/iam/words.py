@@ -67,8 +67,14 @@ class Stop(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be, or the empty string."""
-    found = difflib.get_close_matches(word[:60].lower(), [name.lower() for name in known], n=1, cutoff=0.6)
-    return next((name for name in known if found and name.lower() == found[0]), "")
+    return next(iter(nearest_few(word, known, 1)), "")
+
+
+def nearest_few(word: str, known: Iterable[str], most: int = 5) -> tuple[str, ...]:
+    """The known words that `word` may have been meant to be, the nearest first."""
+    names = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word[:60].lower(), names, n=most, cutoff=0.6)
+    return tuple(names[each] for each in found)
 
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*)*")

@@ -5,9 +5,10 @@ import pytest
 from assay.errors import Refused
 from assay.iam import PrincipalKind
 from assay.iam.binding import Directory, Node, bind
-from assay.iam.evaluate import BoundStatement, Caller, Outcome, allows, holds, matches
+from assay.iam.evaluate import BoundStatement, Caller, Outcome, allows, holds
 from assay.iam.permissions import OPERATIONS
 from assay.iam.statements import parse
+from assay.iam.syntax import matches
 from assay.iam.words import Fault
 
 

@@ -70,3 +70,12 @@ def test_a_mistyped_variable_gets_the_one_that_was_meant() -> None:
     found = check_rule("resource.typ = 'cluster'")
     assert isinstance(found, Fault)
     assert found.nearest == "resource.type"
+
+
+@pytest.mark.parametrize("rule", ["resource.type = 'clustre'", "resource.type != 'instance'", "resource.type = /x*/"])
+def test_a_type_of_resource_that_there_is_not_is_refused_when_it_is_written_and_not_when_it_is_in_force(
+    rule: str,
+) -> None:
+    with pytest.raises(Refused, match=r"no value that resource\.type ever has.*cluster, fnapp, fnfunc"):
+        parse_rule(rule, written=True)
+    parse_rule(rule)

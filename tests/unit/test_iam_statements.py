@@ -4,7 +4,7 @@ import pytest
 
 from assay.errors import Refused
 from assay.iam.reader import CONDITION_DEPTH_MAX
-from assay.iam.statements import check, parse
+from assay.iam.statements import check, check_written, parse
 from assay.iam.syntax import Combination, Comparison, Location, Named, Operator, Statement, SubjectKind, ValueKind
 from assay.iam.words import STATEMENT_CHARACTERS_MAX, WORDS_MAX, Fault
 
@@ -119,6 +119,47 @@ def test_a_typo_is_pointed_at_with_the_word_that_was_meant(text: str) -> None:
     assert isinstance(found, Fault)
     assert (found.position, found.word, found.nearest) == TYPOS[text]
     assert found.nearest in found.advice
+
+
+#: Condition → the value that its variable never has, and the one that was meant.
+NEVER_HELD = {
+    "request.operation = 'GetKeyVersoin'": ("GetKeyVersoin", "GetKeyVersion"),
+    "request.operation != 'Verfy'": ("Verfy", "Verify"),
+    "request.operation in ('Verify', 'Sing')": ("Sing", "Sign"),
+    "request.operation = /ListContainerImageSig*z/": ("ListContainerImageSig*z", "ListContainerImages"),
+    "request.permission = 'REPOSITORY_RAED'": ("REPOSITORY_RAED", "REPOSITORY_READ"),
+    "all {request.principal.type = 'fnfun'}": ("fnfun", "fnfunc"),
+    "request.principal.type = 'instance'": ("instance", ""),
+}
+
+
+@pytest.mark.parametrize("condition", NEVER_HELD)
+def test_a_value_that_a_variable_never_has_is_refused_when_it_is_written_and_not_when_it_is_in_force(
+    condition: str,
+) -> None:
+    text = f"allow group G to manage repos in tenancy where {condition}"
+    word, meant = NEVER_HELD[condition]
+    found = check_written(text)
+    assert isinstance(found, Fault)
+    assert (found.word, found.position, found.nearest) == (word, text.index(word), meant)
+    assert "one of " in found.advice
+    assert isinstance(check(text), Statement)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "request.operation = 'getkeyversion'",
+        "request.operation = /List*/",
+        "request.operation = 'PullImage'",
+        "request.permission in ('REPOSITORY_READ', /*_UPDATE/)",
+        "request.principal.type = 'FnFunc'",
+        "request.operation = request.permission",
+        "target.repo.name = 'whatever'",
+    ],
+)
+def test_a_value_that_a_variable_may_have_is_taken_in_any_case_and_as_a_pattern(condition: str) -> None:
+    assert isinstance(check_written(f"allow group G to manage repos in tenancy where {condition}"), Statement)
 
 
 #: Statement → where it goes wrong.

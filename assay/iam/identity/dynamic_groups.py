@@ -47,7 +47,7 @@ def create(
     """
     require_name(name, "dynamic group")
     require_description(description)
-    parse_rule(matching_rule)
+    parse_rule(matching_rule, written=True)
 
     def change(act: Act) -> DynamicGroup:
         if records.count(act.connection, DynamicGroup, actor.tenancy) >= DYNAMIC_GROUPS_MAX:
@@ -105,7 +105,7 @@ def update(
     require_description(description or "")
     values = rows.tag_values(tags) | ({} if description is None else {"description": description})
     if matching_rule is not None:
-        parse_rule(matching_rule)
+        parse_rule(matching_rule, written=True)
         values["matching_rule"] = matching_rule
 
     def change(act: Act) -> DynamicGroup:

@@ -26,7 +26,7 @@ from assay.iam.resources import (
     require_description,
     require_name,
 )
-from assay.iam.statements import check, refused
+from assay.iam.statements import check, check_written, refused
 from assay.iam.syntax import Statement
 from assay.iam.words import Fault
 from assay.storage import Store
@@ -185,7 +185,8 @@ def read(statements: Sequence[str], added: Sequence[str] = ()) -> Read:
         )
     found = []
     for place, text in enumerate(statements, 1):
-        statement = check(text)
+        is_written_now = not added or text in added
+        statement = check_written(text) if is_written_now else check(text)
         if isinstance(statement, Fault):
             raise refused(text, statement, _number(text, place, added))
         found.append((text, statement))
