@@ -24,9 +24,10 @@ async def get_manifest(exchange: Exchange, actor: Actor, name: str, reference: s
     """GET and HEAD of a manifest by tag or digest."""
     services = exchange.services
     is_head = exchange.method == "HEAD"
-    found = await exchange.call(
-        pulls.manifest, services.intake.store, actor, name, tag_or_digest(reference), with_content=not is_head
-    )
+    asked = (services.intake.store, actor, name, tag_or_digest(reference))
+    found = pulls.remembered(*asked, with_content=not is_head)
+    if found is None:
+        found = await exchange.call(pulls.manifest, *asked, with_content=not is_head)
     headers = content_headers(found.digest, found.media_type, found.size)
     if f'"{found.digest}"' in exchange.header("if-none-match"):
         await exchange.reply(304, {"etag": headers["etag"], "docker-content-digest": found.digest.text})

@@ -34,15 +34,18 @@ def outcome_of(connection: Connection, actor: Actor, operation: str, target: Tar
     ).outcome
 
 
-def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> None:
-    """Pass in silence, or raise Denied: the same answer for what is missing and what is not the caller's to see.
+def authorize(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> bool:
+    """Pass, or raise Denied: the same answer for what is missing and what is not the caller's to see.
 
-    The installation itself passes: it is never a caller from outside.
+    The installation itself passes: it is never a caller from outside. Returned is whether the answer lasts until a row
+    changes: then no statement asked for the time.
     """
-    if actor.principal.kind is not PrincipalKind.INSTALLATION and not permitted(
-        connection, actor, operation, target, now=now
-    ):
+    if actor.principal.kind is PrincipalKind.INSTALLATION:
+        return True
+    outcome = outcome_of(connection, actor, operation, target, now=now)
+    if not outcome.allowed:
         raise Denied(operation, target.compartment, target.resource)
+    return not outcome.asks_time
 
 
 def permitted(connection: Connection, actor: Actor, operation: str, target: Target, *, now: int) -> bool:

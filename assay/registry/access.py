@@ -88,10 +88,17 @@ def is_open(repository: Repository, operation: str) -> bool:
 
 def readable(connection: Connection, actor: Actor, name: str, operation: str, *, now: Instant) -> Repository:
     """The repository of that name, if the actor may do the reading `operation` in it. Errors: Refused as if missing."""
+    return lasting(connection, actor, name, operation, now=now)[0]
+
+
+def lasting(
+    connection: Connection, actor: Actor, name: str, operation: str, *, now: Instant
+) -> tuple[Repository, bool]:
+    """As `readable`; and whether the answer lasts until a row changes (no statement asked for the time)."""
     found = named(connection, actor, name)
-    if not is_open(found, operation):
-        authorize(connection, actor, operation, target_of(found), now=now)
-    return found
+    if is_open(found, operation):
+        return found, True
+    return found, authorize(connection, actor, operation, target_of(found), now=now)
 
 
 def may_pull(connection: Connection, actor: Actor, repository: Repository, *, now: Instant) -> bool:

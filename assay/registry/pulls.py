@@ -1,6 +1,7 @@
 """Pulling manifests, and counting pulls without a write for each."""
 
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -35,8 +36,10 @@ def manifest(
     store: Store, actor: Actor, repository_name: str, reference: TagOrDigest, *, with_content: bool = True
 ) -> PulledManifest:
     """A manifest by tag or digest. Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN), Corrupt."""
+    memory = store.database.memory
+    moment = memory.moment()
     with store.database.read() as connection:
-        repository = access.readable(connection, actor, repository_name, "PullImage", now=store.clock.now())
+        repository, lasts = access.lasting(connection, actor, repository_name, "PullImage", now=store.clock.now())
         digest = digest_in(connection, repository, reference)
         stored = records.stored(connection, repository.ocid, [digest]).get(digest)
         if stored is None:
@@ -44,7 +47,27 @@ def manifest(
         content = records.content(connection, digest) if with_content else b""
     if with_content and not digest.matches(content):
         raise Corrupt(f"The stored bytes of the manifest {digest} have changed.")
-    return PulledManifest(repository.ocid, digest, stored.media_type, stored.size, content)
+    pulled = PulledManifest(repository.ocid, digest, stored.media_type, stored.size, content)
+    if lasts:
+        key = _key(actor, repository_name, reference, with_content=with_content)
+        memory.keep(key, pulled, moment, size=len(content))
+    return pulled
+
+
+def remembered(
+    store: Store, actor: Actor, repository_name: str, reference: TagOrDigest, *, with_content: bool = True
+) -> PulledManifest | None:
+    """What `manifest` would answer, if it is known without reading anything; None when it has to be asked. Never waits.
+
+    It is known when the same principal asked from the same address, and nobody has changed anything since.
+    """
+    found = store.database.memory.get(_key(actor, repository_name, reference, with_content=with_content))
+    return found if isinstance(found, PulledManifest) else None
+
+
+def _key(actor: Actor, repository_name: str, reference: TagOrDigest, *, with_content: bool) -> Hashable:
+    """All that the answer depends on beside the rows."""
+    return ("manifest", actor.principal, actor.tenancy, actor.address, repository_name, reference, with_content)
 
 
 def digest_in(connection: Connection, repository: Repository, reference: TagOrDigest) -> Digest:

@@ -5,6 +5,7 @@ which they came. A read is one snapshot on both databases.
 """
 
 import fcntl
+import sqlite3
 import threading
 import time
 import zlib
@@ -19,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from assay.errors import Unavailable
+from assay.storage.memory import Memory
 
 WRITE_WAIT_SECONDS = 30.0
 ALONE_WAIT_SECONDS = 600.0
@@ -75,11 +77,16 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._turn = FairLock()
         self._on_commit: list[Callable[[], None]] = []
+        #: What was read and is asked for again and again, until somebody commits.
+        self.memory = Memory(self._version)
+        self._watcher: sqlite3.Connection | None = None
         if self.is_sqlite:
             path = url.removeprefix("sqlite:///")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._writer = _sqlite_engine(path, "BEGIN IMMEDIATE", read_only=False)
             self._reader = _sqlite_engine(path, "BEGIN", read_only=True)
+            # Never waits: it is asked on the event loop, and what it can't tell at once is read in the ordinary way.
+            self._watcher = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         else:
             driver = "postgresql+psycopg" + url[len("postgresql") :] if url.startswith("postgresql://") else url
             self._writer = create_engine(driver, pool_size=CONNECTIONS_MAX // 2, max_overflow=CONNECTIONS_MAX // 2)
@@ -134,6 +141,15 @@ class Database:
             verb = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
             connection.execute(text(f"SELECT {verb}({_PUBLICATION_LOCK})"))
 
+    def _version(self) -> int | None:
+        """A number that changes whenever anybody commits, in this process or another; None where it can't be told."""
+        if self._watcher is None:
+            return None
+        try:
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None
+
     @contextmanager
     def alone(self, name: str, wait_seconds: float = ALONE_WAIT_SECONDS) -> Iterator[None]:
         """Hold `name` against every thread and process at work on this database, until the block ends.
@@ -176,6 +192,9 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
         self._reader.dispose()
         self._writer.dispose()
 
