@@ -227,7 +227,10 @@ class StoredManifest:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload that has begun. `acknowledged` bytes are staged and promised; it ends by itself at `time_expires`."""
+    """An upload that has begun. `acknowledged` bytes are staged and promised; it ends by itself at `time_expires`.
+
+    `mark` is the blob store's own, by which it finds those bytes.
+    """
 
     id: str
     repository: str
@@ -235,6 +238,7 @@ class Upload:
     started_by: str
     time_created: Instant
     time_expires: Instant
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@
                                            ─▶ cancel, or expire
 
 `begin` and `finish` check the permission; `append` takes at most a mebibyte, touches no row and asks nobody. What a
-client was told to be staged stands in the row. The running hash is kept in memory as a cache: where it is lost (a
-restart, another process) the staged bytes are hashed again when the upload ends. Blobs are written before rows that
-name them, and never inside a transaction.
+client was told to be staged stands in the row, with the mark by which the blob store finds it: of two requests that
+write at once, in whatever processes, one is acknowledged, and each hashes and publishes its own bytes. The running
+hash is kept in memory as a cache: where it is lost (a restart, another process) the staged bytes are hashed again when
+the upload ends. Blobs are written before rows that name them, and never inside a transaction.
 
 Audited is what comes of an upload: one row for the blob that a repository holds from then on. A session that begins,
 grows, or ends without a blob changes nothing that anybody else can see, and leaves no row; denied attempts leave one.
@@ -17,10 +18,10 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from logging import getLogger
-from pathlib import Path
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -28,7 +29,8 @@ from assay.clock import DAY, Instant
 from assay.errors import Reason, Refused
 from assay.iam import Act, Actor, Target, perform
 from assay.oci import Digest
-from assay.registry import access, claims, repositories
+from assay.registry import access, claims, followers, repositories
+from assay.registry.followers import Nobody, UploadFollower
 from assay.registry.model import StoredBlob, Upload
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import collecting, damage
@@ -48,60 +50,31 @@ HASHES_MAX = 4_096
 _EXPIRE_ROWS_MAX = 100
 _MOUNT_LOOK_MAX = 20
 
-log = getLogger(__name__)
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A running hash over the first `size` bytes of an upload, as `mark` names them."""
 
-class UploadFollower(Protocol):
-    """Who wants to read uploads while they arrive. Only a head start: it may miss any of these, and may fail."""
-
-    def begun(self, upload: str, staged: Path) -> None:
-        """An upload has begun; its bytes will stand in the file `staged`."""
-        ...
-
-    def grown(self, upload: str, size: int) -> None:
-        """So many bytes are staged now."""
-        ...
-
-    def published(self, upload: str, digest: Digest, size: int) -> None:
-        """The upload ended well, and its bytes are the blob `digest`."""
-        ...
-
-    def abandoned(self, upload: str) -> None:
-        """The upload ended without a blob; what was made of it is to be dropped."""
-        ...
-
-
-class Nobody:
-    """A follower who isn't interested."""
-
-    def begun(self, upload: str, staged: Path) -> None:
-        """Nothing."""
-
-    def grown(self, upload: str, size: int) -> None:
-        """Nothing."""
-
-    def published(self, upload: str, digest: Digest, size: int) -> None:
-        """Nothing."""
-
-    def abandoned(self, upload: str) -> None:
-        """Nothing."""
+    size: int
+    mark: str
+    running: Any
 
 
 class RunningHashes:
-    """The hashes of uploads under way, and who writes to which: one request at a time."""
+    """The hashes of uploads under way, and who writes to which: one request of this process at a time."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._known: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+        self._known: OrderedDict[str, Hashed] = OrderedDict()
         self._writing: set[str] = set()
 
     def seed(self, upload: str, algorithm: str) -> None:
         """Note by which algorithm a fresh upload is to be hashed."""
         with self._guard:
-            self._known[upload] = (0, hashlib.new(algorithm))
+            self._known[upload] = Hashed(0, "", hashlib.new(algorithm))
 
-    def take(self, upload: str, size: int) -> Any:
-        """Begin to write: the hash over `size` staged bytes, or None when it is to be made anew. Errors: Refused."""
+    def take(self, upload: str) -> Hashed:
+        """Begin to write: what is hashed so far, which may be little or out of date. Errors: Refused."""
         with self._guard:
             if upload in self._writing:
                 raise Refused(
@@ -110,15 +83,14 @@ class RunningHashes:
                     reason=Reason.RANGE_INVALID,
                 )
             self._writing.add(upload)
-            hashed, running = self._known.pop(upload, (0, hashlib.sha256()))
-        return running if hashed == size else None
+            return self._known.pop(upload, None) or Hashed(0, "", hashlib.sha256())
 
-    def give_back(self, upload: str, size: int, running: Any) -> None:
-        """End to write."""
+    def give_back(self, upload: str, hashed: Hashed | None) -> None:
+        """End to write; None where there is nothing to go on with."""
         with self._guard:
             self._writing.discard(upload)
-            if running is not None:
-                self._known[upload] = (size, running)
+            if hashed is not None:
+                self._known[upload] = hashed
             while len(self._known) > HASHES_MAX:
                 self._known.popitem(last=False)
 
@@ -163,47 +135,57 @@ def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str 
     # After the row: a staged file that no row names would never be found again.
     intake.blobs.begin(begun.id)
     intake.hashes.seed(begun.id, algorithm)
-    _tell(intake.follower.begun, begun.id, intake.blobs.staged_path(begun.id))
+    if (staged := intake.blobs.staged_path(begun.id)) is not None:
+        followers.tell(intake.follower.begun, begun.id, staged)
     return begun
 
 
 def status(intake: Intake, actor: Actor, repository_name: str, upload: str) -> Upload:
     """How far an upload has come. Errors: Refused (UPLOAD_UNKNOWN)."""
-    with intake.store.database.read() as connection:
-        found = records.of_repository(connection, actor.tenancy, repository_name, upload)
-    # Whoever began it was allowed to; nobody else has any business with it.
-    if found is None or found.started_by != access.name_of(actor):
-        raise _unknown()
-    staged = intake.blobs.staged_size(upload)
-    if staged >= found.acknowledged:
-        return found
-    # A power cut may take bytes that were staged and not yet made durable: promise what there is.
-    return _promise(intake, found, staged)
+    found = _named(intake, actor, repository_name, upload)
+    return _of_what_there_is(intake, found, intake.blobs.staged_size(upload, found.mark))
 
 
 class Writer:
     """One request's hold on an upload. Append, acknowledge, then release, whatever happens."""
 
-    def __init__(self, intake: Intake, upload: Upload) -> None:
+    def __init__(self, intake: Intake, identity: str, look: Callable[[], Upload]) -> None:
+        """`look` reads the upload's row; it is called when no other request of this process writes any more."""
         self._intake = intake
-        self.upload = upload
-        self.size = upload.acknowledged
-        self._running = intake.hashes.take(upload.id, self.size)
+        with ExitStack() as undo:
+            hashed = intake.hashes.take(identity)
+            undo.callback(intake.hashes.give_back, identity, hashed)
+            upload = look()
+            self._staging = intake.blobs.resume(identity, upload.acknowledged, upload.mark)
+            undo.callback(self._staging.release)
+            if self._staging.surplus and look() != upload:
+                # Not what a request left that broke off: another process wrote since the row was read.
+                raise out_of_order(upload.acknowledged)
+            self.upload = _of_what_there_is(intake, upload, self.size)
+            undo.pop_all()
+        is_of_all = (hashed.size, hashed.mark) == (self.upload.acknowledged, self.upload.mark)
+        self._running = hashed.running if is_of_all else None
+
+    @property
+    def size(self) -> int:
+        """Bytes staged."""
+        return self._staging.size
 
     def append(self, content: bytes) -> int:
         """Stage at most `APPEND_BYTES_MAX` bytes more; the new size. Errors: Refused (TOO_LARGE …), Unavailable."""
         if len(content) > APPEND_BYTES_MAX:
             raise Refused(f"A piece has {len(content)} bytes; at most {APPEND_BYTES_MAX}.", reason=Reason.TOO_LARGE)
         self._intake.require_size(self.size + len(content))
-        self.size = self._intake.blobs.append(self.upload.id, self.size, content)
+        size = self._staging.append(content)
         if self._running is not None:
             self._running.update(content)
-        _tell(self._intake.follower.grown, self.upload.id, self.size)
-        return self.size
+        followers.tell(self._intake.follower.grown, self.upload.id, size)
+        return size
 
     def acknowledge(self) -> Upload:
         """Promise what is staged: one short row update. Errors: Refused when another process wrote meanwhile."""
-        self.upload = _promise(self._intake, self.upload, self.size)
+        mark = self._staging.settle()
+        self.upload = _promise(self._intake, self.upload, self.size, mark)
         return self.upload
 
     def digest(self, algorithm: str) -> Digest:
@@ -211,16 +193,22 @@ class Writer:
         if self._running is not None and self._running.name == algorithm:
             return Digest(f"{algorithm}:{self._running.hexdigest()}")
         fresh = hashlib.new(algorithm)
-        left = self.size
-        with self._intake.blobs.staged_path(self.upload.id).open("rb") as staged:
-            while left and (piece := staged.read(min(left, APPEND_BYTES_MAX))):
-                fresh.update(piece)
-                left -= len(piece)
+        for piece in self._staging.pieces():
+            fresh.update(piece)
         return Digest(f"{algorithm}:{fresh.hexdigest()}")
 
+    def publish(self, digest: Digest) -> int:
+        """Make a blob of what is staged, whose digest the caller has checked; its size."""
+        self._running = None
+        return self._staging.publish(digest)
+
     def release(self) -> None:
-        """Let others write."""
-        self._intake.hashes.give_back(self.upload.id, self.size, self._running)
+        """Let others write. What was appended and not acknowledged does not count."""
+        promised = self.upload.acknowledged
+        is_of_all = self._running is not None and self.size == promised
+        self._staging.release()
+        kept = Hashed(promised, self.upload.mark, self._running) if is_of_all else None
+        self._intake.hashes.give_back(self.upload.id, kept)
 
 
 def resume(
@@ -236,11 +224,14 @@ def resume(
 
     Errors: Refused (UPLOAD_UNKNOWN; RANGE_INVALID out of order, or while another request writes; TOO_LARGE).
     """
-    found = status(intake, actor, repository_name, upload)
-    if start is not None and start != found.acknowledged:
-        raise out_of_order(found.acknowledged)
-    intake.require_size(found.acknowledged + (coming or 0))
-    return Writer(intake, found)
+    writer = Writer(intake, upload, partial(_named, intake, actor, repository_name, upload))
+    with ExitStack() as undo:
+        undo.callback(writer.release)
+        if start is not None and start != writer.size:
+            raise out_of_order(writer.size)
+        intake.require_size(writer.size + (coming or 0))
+        undo.pop_all()
+    return writer
 
 
 def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, digest: Digest) -> int:
@@ -258,8 +249,7 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
             reason=Reason.DIGEST_INVALID,
         )
     claim = claims.take(intake.store, intake.blobs, digest, writer.size)
-    intake.blobs.append(upload, writer.size, b"")  # drops what lies behind the last acknowledged byte
-    size = intake.blobs.publish(upload, digest)
+    size = writer.publish(digest)
 
     def change(act: Act) -> StoredBlob:
         claim.require(act.now)
@@ -268,13 +258,13 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
         return held
 
     perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change)
-    _tell(intake.follower.published, upload, digest, size)
+    followers.tell(intake.follower.published, upload, digest, size)
     return size
 
 
 def cancel(intake: Intake, actor: Actor, repository_name: str, upload: str) -> None:
     """End an upload without a blob. Errors: Refused (UPLOAD_UNKNOWN)."""
-    _forget(intake, status(intake, actor, repository_name, upload).id)
+    _forget(intake, _named(intake, actor, repository_name, upload).id)
 
 
 def expire(intake: Intake) -> int:
@@ -344,14 +334,28 @@ def _hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> S
     return claims.hold(act.connection, repository, blob, act.now, unused_microseconds=intake.unused_microseconds)
 
 
-def _promise(intake: Intake, upload: Upload, staged: int) -> Upload:
+def _named(intake: Intake, actor: Actor, repository_name: str, upload: str) -> Upload:
+    """An upload by its id. Errors: Refused (UPLOAD_UNKNOWN)."""
+    with intake.store.database.read() as connection:
+        found = records.of_repository(connection, actor.tenancy, repository_name, upload)
+    # Whoever began it was allowed to; nobody else has any business with it.
+    if found is None or found.started_by != access.name_of(actor):
+        raise Refused("There is no such upload.", advice="Begin a new upload.", reason=Reason.UPLOAD_UNKNOWN)
+    return found
+
+
+def _of_what_there_is(intake: Intake, upload: Upload, staged: int) -> Upload:
+    """The upload; a power cut may have taken bytes that were staged and not durable yet: promise what there is."""
+    return upload if staged >= upload.acknowledged else _promise(intake, upload, staged, upload.mark)
+
+
+def _promise(intake: Intake, upload: Upload, staged: int, mark: str) -> Upload:
     expires = Instant(intake.store.clock.now() + IDLE_MICROSECONDS)
+    promised = replace(upload, acknowledged=staged, mark=mark, time_expires=expires)
     with intake.store.database.write() as connection:
-        if not records.acknowledge(
-            connection, upload.id, before=upload.acknowledged, now_staged=staged, expires=expires
-        ):
+        if not records.acknowledge(connection, upload, promised):
             raise out_of_order(upload.acknowledged)
-    return replace(upload, acknowledged=staged, time_expires=expires)
+    return promised
 
 
 def _mountable(
@@ -383,15 +387,4 @@ def _forget(intake: Intake, upload: str) -> None:
     intake.blobs.discard(upload)
     with intake.store.database.write() as connection:
         records.remove(connection, upload)
-    _tell(intake.follower.abandoned, upload)
-
-
-def _tell(hear: Callable[..., None], *what: Any) -> None:
-    try:
-        hear(*what)
-    except Exception:  # a follower is only a head start: whatever it does, the upload goes on
-        log.warning("an upload's follower failed", exc_info=True)
-
-
-def _unknown() -> Refused:
-    return Refused("There is no such upload.", advice="Begin a new upload.", reason=Reason.UPLOAD_UNKNOWN)
+    followers.tell(intake.follower.abandoned, upload)

@@ -33,7 +33,7 @@ class Counting:
         self._is_far = is_far
         self.opened: list[Digest] = []
         self.staged_path = self._blobs.staged_path
-        self.begin, self.append, self.publish = self._blobs.begin, self._blobs.append, self._blobs.publish
+        self.begin, self.resume = self._blobs.begin, self._blobs.resume
 
     def put(self, *contents: bytes) -> list[Descriptor]:
         for content in contents:
@@ -89,9 +89,11 @@ def test_a_followed_upload_is_known_before_anyone_asks(store: Store, blobs: Coun
     follower: UploadFollower = readers
     blobs.begin("upload")
     follower.begun("upload", blobs.staged_path("upload"))
+    staging = blobs.resume("upload", 0)
     for start in range(0, len(APP), 100):
-        follower.grown("upload", blobs.append("upload", start, APP[start : start + 100]))
-    blobs.publish("upload", Digest.of(APP))
+        follower.grown("upload", staging.append(APP[start : start + 100]))
+    staging.publish(Digest.of(APP))
+    staging.release()
     follower.published("upload", Digest.of(APP), len(APP))
     assert catalog.part_of(store, blobs, readers, Digest.of(APP)) == read_blob(APP)
     assert blobs.opened == []

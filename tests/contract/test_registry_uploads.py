@@ -1,5 +1,6 @@
 """Uploads, on both databases: acknowledged offsets, resumption, wrong digests, mounts, followers."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -145,17 +146,37 @@ def test_two_requests_cannot_write_to_one_upload_at_once(room: Room) -> None:
     uploads.resume(room.intake, ACTOR, REPOSITORY, upload).release()
 
 
-def test_of_two_processes_that_write_at_once_one_is_refused_its_acknowledgement(room: Room) -> None:
+def test_two_processes_cannot_write_to_one_upload_at_once(room: Room) -> None:
     upload = begun(room)
     here = uploads.resume(room.intake, ACTOR, REPOSITORY, upload)
-    there = uploads.resume(restarted(room), ACTOR, REPOSITORY, upload)
-    here.append(b"a" * 10)
-    there.append(b"b" * 20)
-    there.acknowledge()
     with pytest.raises(Refused) as refusal:
-        here.acknowledge()
+        append(restarted(room), upload, b"b" * 20)
+    assert refusal.value.reason is Reason.RANGE_INVALID
+    here.append(b"a" * 10)
+    here.acknowledge()
+    here.release()
+    assert status(room, upload) == 10
+
+
+def test_a_request_is_refused_if_another_process_wrote_since_it_read_its_row(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = begun(room)
+    real = room.blobs.resume
+
+    def overtaken(*what: object) -> object:
+        monkeypatch.undo()
+        append(restarted(room), upload, CONTENT[:20])
+        return real(*what)
+
+    monkeypatch.setattr(room.blobs, "resume", overtaken)
+    with pytest.raises(Refused) as refusal:
+        append(room.intake, upload, b"a" * 10)
     assert refusal.value.reason is Reason.RANGE_INVALID
     assert status(room, upload) == 20
+    append(room.intake, upload, CONTENT[20:])
+    finish(room.intake, upload, Digest.of(CONTENT))
+    assert content_of(room, Digest.of(CONTENT)) == CONTENT
 
 
 def test_an_upload_goes_on_in_another_process_and_is_hashed_anew(room: Room) -> None:
@@ -293,16 +314,22 @@ def test_a_full_disk_refuses_the_chunk_and_the_upload_goes_on_afterwards(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = begun(room, CONTENT[:10])
-    real = room.blobs.append
+    writer = uploads.resume(room.intake, ACTOR, REPOSITORY, upload)
+    real = writer._staging._file
 
-    def full(identity: str, offset: int, content: bytes) -> int:
-        real(identity, offset, content[: len(content) // 2])
-        raise Unavailable("No space left on device.")
+    class Full:
+        """A disk with room for half of what is written."""
 
-    with monkeypatch.context() as patched:
-        patched.setattr(room.blobs, "append", full)
-        with pytest.raises(Unavailable):
-            append(room.intake, upload, CONTENT[10:])
+        seek, close, fileno = real.seek, real.close, real.fileno
+
+        def write(self, content: memoryview) -> int:
+            real.write(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writer._staging, "_file", Full())
+    with pytest.raises(Unavailable, match="No space left on device"):
+        writer.append(CONTENT[10:])
+    writer.release()
     assert status(room, upload) == 10
     append(room.intake, upload, CONTENT[10:], start=10)
     finish(room.intake, upload, Digest.of(CONTENT))

@@ -24,6 +24,7 @@ from assay.errors import Unavailable
 from assay.oci import Digest
 from assay.registry import images, pulls, uploads
 from assay.storage import Database, FolderBlobs, Store
+from assay.storage.blobs import Staging
 
 HERE = Path(__file__).parent
 
@@ -46,6 +47,39 @@ class Counted:
             raise Unavailable(f"{what} failed on purpose.")
 
 
+class FailingStaging:
+    """A hold on an upload whose operations fail when told to, before or after they were done."""
+
+    def __init__(self, real: Staging, counted: Counted) -> None:
+        self._real = real
+        self._counted = counted
+        self.pieces, self.release = real.pieces, real.release
+
+    @property
+    def size(self) -> int:
+        return self._real.size
+
+    @property
+    def surplus(self) -> int:
+        return self._real.surplus
+
+    def append(self, content: bytes) -> int:
+        self._counted.step("append")
+        size = self._real.append(content)
+        self._counted.step("end of append")
+        return size
+
+    def settle(self) -> str:
+        self._counted.step("settle")
+        return self._real.settle()
+
+    def publish(self, digest: Digest) -> int:
+        self._counted.step("publish")
+        size = self._real.publish(digest)
+        self._counted.step("end of publish")
+        return size
+
+
 class FailingBlobs(FolderBlobs):
     """A folder whose operations fail when told to, before or after they were done."""
 
@@ -58,17 +92,9 @@ class FailingBlobs(FolderBlobs):
         super().begin(upload)
         self._counted.step("end of begin")
 
-    def append(self, upload: str, offset: int, content: bytes) -> int:
-        self._counted.step("append")
-        size = super().append(upload, offset, content)
-        self._counted.step("end of append")
-        return size
-
-    def publish(self, upload: str, digest: Digest) -> int:
-        self._counted.step("publish")
-        size = super().publish(upload, digest)
-        self._counted.step("end of publish")
-        return size
+    def resume(self, upload: str, size: int, mark: str = "", /) -> Staging:
+        self._counted.step("resume")
+        return FailingStaging(super().resume(upload, size, mark), self._counted)
 
     def discard(self, upload: str) -> None:
         self._counted.step("discard")

@@ -254,6 +254,7 @@ upload = Table(
     Column("started_by", Text, nullable=False),
     Column("time_created", BigInteger, nullable=False),
     Column("time_expires", BigInteger, nullable=False, index=True),
+    Column("mark", Text, nullable=False, server_default=""),
 )
 Index("ix_upload_tenancy", upload.c.tenancy)
 

@@ -19,6 +19,7 @@ def add(connection: Connection, repository: Repository, begun: Upload) -> None:
             compartment=repository.compartment,
             repository=repository.ocid,
             acknowledged=begun.acknowledged,
+            mark=begun.mark,
             started_by=begun.started_by,
             time_created=begun.time_created,
             time_expires=begun.time_expires,
@@ -42,12 +43,12 @@ def of_repository(connection: Connection, tenancy: str, repository_name: str, id
     return _upload(row) if row is not None else None
 
 
-def acknowledge(connection: Connection, identity: str, *, before: int, now_staged: int, expires: Instant) -> bool:
-    """Promise `now_staged` bytes, if `before` is what was promised until now; whether it was."""
+def acknowledge(connection: Connection, before: Upload, after: Upload) -> bool:
+    """Promise the bytes of `after`, if those of `before` are what was promised until now; whether they were."""
     changed = connection.execute(
         update(upload)
-        .where(upload.c.id == identity, upload.c.acknowledged == before)
-        .values(acknowledged=now_staged, time_expires=expires)
+        .where(upload.c.id == before.id, upload.c.acknowledged == before.acknowledged, upload.c.mark == before.mark)
+        .values(acknowledged=after.acknowledged, mark=after.mark, time_expires=after.time_expires)
     )
     return changed.rowcount == 1
 
@@ -72,4 +73,6 @@ def open_in(connection: Connection, tenancy: str, started_by: str | None = None)
 
 
 def _upload(row: Row[Any]) -> Upload:
-    return Upload(row.id, row.repository, row.acknowledged, row.started_by, row.time_created, row.time_expires)
+    return Upload(
+        row.id, row.repository, row.acknowledged, row.started_by, row.time_created, row.time_expires, row.mark
+    )
