@@ -23,6 +23,7 @@ from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
 from assay.registry import pushes, uploads
 from assay.registry.pulls import PullCounter
+from assay.registry.rules import sweep
 from assay.registry.uploads import Intake
 from assay.scanning import purge
 from assay.secret import Secret
@@ -202,7 +203,7 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
         gate=Gate.at(hosts, settings.url),
         jobs=engine,
         dispatcher=Dispatcher(store, listeners, revisions.published_revision),
-        schedule=Schedule(_upkeep(intake, pulls, engine)),
+        schedule=Schedule((*_upkeep(intake, pulls, engine), *_retention(settings, store, pulls))),
         first_start=first,
     )
 
@@ -245,6 +246,13 @@ def _upkeep(intake: Intake, pulls: PullCounter, engine: DbosJobs) -> Sequence[Up
         Upkeep("old decisions", 3600.0, partial(ledger.purge_decisions, store)),
         Upkeep("old scans", 24 * 3600.0, partial(purge.purge, store)),
     )
+
+
+def _retention(settings: Settings, store: Store, pulls: PullCounter) -> Sequence[Upkeep]:
+    if not settings.retention_interval:
+        return ()
+    sweeping = partial(sweep.sweep, store, interval=settings.retention_interval, before=pulls.count)
+    return (Upkeep("image retention", 5.0, sweeping),)
 
 
 def _feed(settings: Settings) -> FeedConfig:

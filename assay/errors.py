@@ -28,6 +28,7 @@ class Reason(StrEnum):
     ETAG_MISMATCH = "etag-mismatch"
     RETRY_TOKEN_REUSED = "retry-token-reused"  # noqa: S105 - a reason, not a password
     LIMIT_EXCEEDED = "limit-exceeded"
+    QUOTA_EXCEEDED = "quota-exceeded"
     TOO_LARGE = "too-large"
     TOO_MANY_REQUESTS = "too-many-requests"
     PAGE_TOKEN = "page-token"  # noqa: S105 - a reason, not a password
@@ -76,6 +77,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.ETAG_MISMATCH: Answer(412, "NoEtagMatch", "UNSUPPORTED"),
     Reason.RETRY_TOKEN_REUSED: Answer(409, "InvalidatedRetryToken", "UNSUPPORTED"),
     Reason.LIMIT_EXCEEDED: Answer(400, "LimitExceeded", "DENIED"),
+    Reason.QUOTA_EXCEEDED: Answer(400, "QuotaExceeded", "DENIED"),
     Reason.TOO_LARGE: Answer(413, "RequestEntityTooLarge", "SIZE_INVALID"),
     Reason.TOO_MANY_REQUESTS: Answer(429, "TooManyRequests", "TOOMANYREQUESTS"),
     Reason.PAGE_TOKEN: Answer(400, "PaginationTokenFormat", "UNSUPPORTED"),

@@ -78,6 +78,9 @@ def _by_operation(n: Names) -> dict[str, Sample]:
     return {**_artifacts(n), **_scanning(n), **_vault(n), **_running(n), **_identity(n), **_people(n)}
 
 
+_RULES = [{"kind": "KEEP_LAST", "count": 3, "tags": ["v*"]}]
+
+
 def _artifacts(n: Names) -> dict[str, Sample]:
     here = {"compartmentId": n["place"]}
     upload = {
@@ -107,6 +110,16 @@ def _artifacts(n: Names) -> dict[str, Sample]:
         "UpdateContainerConfiguration": Sample(
             {"isRepositoryCreatedOnFirstPush": True}, {"compartmentId": n["tenancy"]}
         ),
+        "CreateRetentionPolicy": Sample({**here, "displayName": "new", "rules": _RULES}),
+        "ListRetentionPolicies": Sample(query=here),
+        "GetRetentionPolicy": Sample(),
+        "UpdateRetentionPolicy": Sample({"displayName": "new", "rules": _RULES}),
+        "DeleteRetentionPolicy": Sample(),
+        "PreviewRetention": Sample(),
+        "ApplyRetentionPolicies": Sample(),
+        "GetContainerQuota": Sample(),
+        "UpdateContainerQuota": Sample({"storageLimitInBytes": 1 << 40}),
+        "DeleteContainerQuota": Sample(),
         "CreateContainerImageSignature": Sample(upload),
         "ListContainerImageSignatures": Sample(query=here),
         "GetContainerImageSignature": Sample(),

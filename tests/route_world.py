@@ -30,6 +30,7 @@ from assay.iam.work_requests import Work
 from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
 from assay.oci_api import routes
+from assay.registry.pulls import PullCounter
 from assay.secret import Secret
 from assay.settings import Settings
 from assay.storage import Database, FolderBlobs, Json, Store, metadata
@@ -141,6 +142,7 @@ def app_on(store: Store, folder: Path) -> Starlette:
         root=SimpleNamespace(key=root, sealed_because=""),
         custody=Custody(root),
         gate=Gate.at([HOST], settings.url),
+        pulls=PullCounter(store),
         admission_files=None,
         jobs=SimpleNamespace(enqueue=lambda *_arguments: True),
     )
@@ -229,6 +231,9 @@ def _images(api: Caller, store: Store, folder: Path, clock: SetClock, admin: Act
     names["repository"] = api.made("POST", "/20160918/container/repositories", repository)["id"]
     bare = {**repository, "displayName": "team/bare"}
     names["bare"] = api.made("POST", "/20160918/container/repositories", bare)["id"]
+    keeping = {"compartmentId": names["place"], "displayName": "p", "rules": [{"kind": "KEEP_LAST", "count": 9}]}
+    names["retention_policy"] = api.made("POST", "/20260901/retentionPolicies", keeping)["id"]
+    api.made("PUT", f"/20260901/containerQuotas/{names['place']}", {"repositoryLimit": 100})
     readers = LayerReaders(partial(keep_part, store), processes=1)
     try:
         hub = Hub(store, Room.on(store, folder / "blobs"), readers, admin, World(store), clock.advance)

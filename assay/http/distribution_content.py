@@ -11,7 +11,7 @@ from assay.http.ranges import Span, requested_span
 from assay.http.sendfile import PATHSEND
 from assay.iam import Actor
 from assay.oci import Digest, MediaType
-from assay.registry import blobs, pulls, pushes, referrers, removals, repositories, tags
+from assay.registry import blobs, pulls, pushes, removals, repositories, tags
 from assay.registry.blobs import HeldBlob
 from assay.registry.model import StoredManifest, TagOrDigest, tag_or_digest
 
@@ -130,7 +130,7 @@ async def list_referrers(exchange: Exchange, actor: Actor, name: str, digest_tex
     subject = Digest(digest_text)
     store = exchange.services.intake.store
     try:
-        found, more = await exchange.call(referrers.listed, store, actor, name, subject, artifact_type=kind, after=last)
+        found, more = await exchange.call(pulls.referrers, store, actor, name, subject, artifact_type=kind, after=last)
     except Refused as refusal:
         if refusal.reason is not Reason.NOT_FOUND or exchange.caller.is_anonymous:
             raise

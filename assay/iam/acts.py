@@ -57,6 +57,19 @@ class Act:
         """Put a fact into the outbox of this transaction; the row's id."""
         return outbox.announce(self.connection, fact, self.now)
 
+    def record(self, operation: str, target: Target, after: object = None) -> None:
+        """Write an audit row of its own for one of several things that are done at once."""
+        audit.record(
+            self.connection,
+            self.actor,
+            operation,
+            self.now,
+            compartment=target.compartment,
+            resource=target.resource,
+            before=target.before,
+            after=after,
+        )
+
 
 def perform(
     store: Store,

@@ -60,14 +60,16 @@ def _repos() -> list[Operation]:
         "repos",
         {
             "REPOSITORY_INSPECT": "ListContainerRepositories ListContainerImages ListContainerImageSignatures"
-            " GetContainerConfiguration",
+            " GetContainerConfiguration ListRetentionPolicies",
             "REPOSITORY_READ": "GetContainerRepository GetContainerImage GetContainerImageSignature"
-            " LookupContainerImageByUri PullImage ListTags VerifyImageSignature",
+            " LookupContainerImageByUri PullImage ListTags VerifyImageSignature"
+            " GetRetentionPolicy PreviewRetention GetContainerQuota",
             "REPOSITORY_READ REPOSITORY_UPDATE": "PushImage",
             "REPOSITORY_CREATE": "CreateContainerRepository CreateContainerRepositoryOnPush",
             "REPOSITORY_DELETE": "DeleteContainerRepository",
             "REPOSITORY_MANAGE": "UpdateContainerRepository ChangeContainerRepositoryCompartment"
-            " UpdateContainerConfiguration UpdateRetentionPolicy",
+            " UpdateContainerConfiguration CreateRetentionPolicy UpdateRetentionPolicy DeleteRetentionPolicy"
+            " ApplyRetentionPolicies UpdateContainerQuota DeleteContainerQuota",
             "REPOSITORY_UPDATE": "UpdateContainerImage DeleteContainerImage RestoreContainerImage"
             " RemoveContainerVersion CreateContainerImageSignature UpdateContainerImageSignature"
             " DeleteContainerImageSignature",

@@ -21,6 +21,7 @@ from assay.oci_api import (
     origins,
     people,
     policies,
+    registry_rules,
     scan_results,
     sign_in,
     signatures,
@@ -40,6 +41,7 @@ __all__ = ["openapi_document", "routes"]
 _ROWS = (
     *artifacts.ROWS,
     *signatures.ROWS,
+    *registry_rules.ROWS,
     *vulnerability_scanning.ROWS,
     *scan_results.ROWS,
     *vulnerabilities.ROWS,

@@ -8,9 +8,9 @@ from assay.registry import (
     model,
     pulls,
     pushes,
-    referrers,
     removals,
     repositories,
+    rules,
     tags,
     uploads,
 )
@@ -23,9 +23,9 @@ __all__ = [
     "model",
     "pulls",
     "pushes",
-    "referrers",
     "removals",
     "repositories",
+    "rules",
     "tags",
     "uploads",
 ]

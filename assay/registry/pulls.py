@@ -1,4 +1,4 @@
-"""Pulling manifests, and counting pulls without a write for each."""
+"""Pulling manifests, listing what refers to one, and counting pulls without a write for each."""
 
 import threading
 from collections.abc import Hashable
@@ -11,7 +11,7 @@ from assay.errors import Corrupt, Reason, Refused
 from assay.iam import Actor
 from assay.oci import Digest
 from assay.registry import access
-from assay.registry.model import Pulls, Repository, TagOrDigest
+from assay.registry.model import Pulls, Repository, StoredManifest, TagOrDigest
 from assay.registry.records import images as image_records
 from assay.registry.records import manifests as records
 from assay.registry.records import tags as tag_records
@@ -19,6 +19,7 @@ from assay.storage import Store
 
 #: Pulls that wait to be counted, by (repository, digest); when there are more, they are counted at once.
 WAITING_MAX = 10_000
+REFERRERS_PAGE_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,27 @@ def remembered(
 def _key(actor: Actor, repository_name: str, reference: TagOrDigest, *, with_content: bool) -> Hashable:
     """All that the answer depends on beside the rows."""
     return ("manifest", actor.principal, actor.tenancy, actor.address, repository_name, reference, with_content)
+
+
+def referrers(
+    store: Store,
+    actor: Actor,
+    repository_name: str,
+    subject: Digest,
+    *,
+    artifact_type: str = "",
+    after: str = "",
+    rows_max: int = REFERRERS_PAGE_MAX,
+) -> tuple[tuple[StoredManifest, ...], bool]:
+    """Manifests whose subject is `subject`, by digest, behind the digest `after`, and whether there are more.
+
+    None for a subject that nobody knows. Source: distribution-spec 1.1, end-12. Errors: Refused (NOT_FOUND).
+    """
+    rows_max = min(rows_max, REFERRERS_PAGE_MAX)
+    with store.database.read() as connection:
+        repository = access.readable(connection, actor, repository_name, "PullImage", now=store.clock.now())
+        found = records.referrers(connection, repository.ocid, subject, artifact_type, after, rows_max=rows_max + 1)
+    return found[:rows_max], len(found) > rows_max
 
 
 def digest_in(connection: Connection, repository: Repository, reference: TagOrDigest) -> Digest:

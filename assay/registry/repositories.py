@@ -23,9 +23,9 @@ from assay.registry.model import (
 )
 from assay.registry.records import images as image_records
 from assay.registry.records import repositories as records
+from assay.registry.rules import quotas
 from assay.storage import Store, pages
 
-REPOSITORIES_MAX = 10_000
 _LIST = "ListContainerRepositories"
 EVERY_REPOSITORY = RepositoryFilter()
 LATEST_FIRST = Order()
@@ -79,8 +79,8 @@ def on_push(store: Store, actor: Actor, name: str) -> Repository:
             access.named(connection, actor, name)
     if found is not None:
         return found
+    details = RepositoryDetails(compartment=actor.tenancy, name=name)
     try:
-        details = RepositoryDetails(compartment=actor.tenancy, name=name)
         return _create(store, actor, details, "CreateContainerRepositoryOnPush", None)
     except Refused as refusal:
         if refusal.reason is not Reason.EXISTS:
@@ -95,7 +95,7 @@ def get(store: Store, actor: Actor, ocid: str) -> Repository:
     with store.database.read() as connection:
         found = access.known(connection, actor, ocid)
         authorize(connection, actor, "GetContainerRepository", access.target_of(found), now=store.clock.now())
-        return found
+    return found
 
 
 def by_name(store: Store, actor: Actor, name: str) -> Repository:
@@ -234,12 +234,14 @@ def move(
     operation = "ChangeContainerRepositoryCompartment"
 
     def apply(act: Act) -> Repository:
-        name = access.known(act.connection, actor, ocid).name
-        there = Target(compartment=compartment, resource=ocid, variables={"target.repo.name": name})
+        before = access.known(act.connection, actor, ocid)
+        there = Target(compartment=compartment, resource=ocid, variables={"target.repo.name": before.name})
         authorize(act.connection, actor, operation, there, now=act.now)
         records.move(act.connection, ocid, compartment)
         act.announce(RepositoryMoved(tenancy=actor.tenancy, repository=ocid, compartment=compartment))
-        return records.change(act.connection, ocid, compartment=compartment, time_updated=act.now, etag=new_etag())
+        moved = records.change(act.connection, ocid, compartment=compartment, time_updated=act.now, etag=new_etag())
+        quotas.moved(act.connection, actor, before, moved)
+        return moved
 
     return perform(
         store,
@@ -320,7 +322,6 @@ def _create(
         return Target(compartment=details.compartment, variables={"target.repo.name": details.name})
 
     def apply(act: Act) -> Repository:
-        _check_room(act.connection, actor.tenancy)
         extension = access.ocid_extension(act.connection, actor.tenancy)
         added = records.add(
             act.connection,
@@ -346,6 +347,7 @@ def _create(
                 advice="Choose another name.",
                 reason=Reason.EXISTS,
             )
+        quotas.require_repositories(act.connection, actor, added)
         return added
 
     return perform(
@@ -358,15 +360,6 @@ def _create(
         request=details,
         replay=Repository,
     )
-
-
-def _check_room(connection: Connection, tenancy: str) -> None:
-    if records.counted(connection, tenancy) >= REPOSITORIES_MAX:
-        raise Refused(
-            f"The tenancy has {REPOSITORIES_MAX} repositories, which is the most that it may have.",
-            advice="Delete some that are not needed.",
-            reason=Reason.LIMIT_EXCEEDED,
-        )
 
 
 def _locked(connection: Connection, actor: Actor, ocid: str) -> Target:

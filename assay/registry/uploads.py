@@ -37,6 +37,7 @@ from assay.registry.records import collecting, damage
 from assay.registry.records import repositories as repository_records
 from assay.registry.records import uploads as records
 from assay.registry.records.damage import Content
+from assay.registry.rules import quotas
 from assay.storage import BlobStore, Store
 
 APPEND_BYTES_MAX = 1024 * 1024
@@ -331,7 +332,9 @@ def _require_room(intake: Intake, act: Act) -> None:
 def _hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
     """Let the repository hold a stored blob, in the transaction of a push; what is audited of it."""
     repository = access.held(act.connection, act.actor, repository_name)
-    return claims.hold(act.connection, repository, blob, act.now, unused_microseconds=intake.unused_microseconds)
+    held = claims.hold(act.connection, repository, blob, act.now, unused_microseconds=intake.unused_microseconds)
+    quotas.require_bytes(act.connection, act.actor, repository)
+    return held
 
 
 def _named(intake: Intake, actor: Actor, repository_name: str, upload: str) -> Upload:

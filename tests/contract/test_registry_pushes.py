@@ -22,7 +22,7 @@ from assay.clock import SECOND, SetClock
 from assay.errors import Reason, Refused
 from assay.events import ArtifactPushed, ImagePushed, ImageTakenIn, TagMoved
 from assay.oci import Digest, MediaType
-from assay.registry import images, pulls, pushes, referrers, repositories, tags
+from assay.registry import images, pulls, pushes, repositories, tags
 from assay.registry.manifests import INDEX_NESTING_MAX, ManifestKind
 from assay.registry.repositories import RepositoryChanges, RepositoryDetails
 from assay.storage import Store
@@ -218,14 +218,14 @@ def test_referrers_are_listed_by_subject_and_artifact_type_also_of_an_unknown_su
             }
         ).encode()
         pushed.append(room.put(content, Digest.of(content)).digest)
-    found, more = referrers.listed(room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"))
+    found, more = pulls.referrers(room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"))
     assert ([each.digest for each in found], more) == (sorted(pushed), False)
-    (sbom,), _ = referrers.listed(
+    (sbom,), _ = pulls.referrers(
         room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"), artifact_type="application/x.sbom"
     )
     assert (sbom.artifact_type, sbom.annotations) == ("application/x.sbom", {"of": "application/x.sbom"})
-    first, more = referrers.listed(room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"), rows_max=1)
-    second, _ = referrers.listed(
+    first, more = pulls.referrers(room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"), rows_max=1)
+    second, _ = pulls.referrers(
         room.store, ACTOR, "team/app", Digest.of(b"nobody knows me"), rows_max=1, after=first[0].digest.text
     )
     assert (more, [each.digest for each in (*first, *second)]) == (True, sorted(pushed))

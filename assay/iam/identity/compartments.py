@@ -13,8 +13,8 @@ from assay.iam.actor import Actor
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, permitted
 from assay.iam.identity.targets import known, of_compartment
+from assay.iam.records import authority, rows
 from assay.iam.records import compartments as records
-from assay.iam.records import rows
 from assay.iam.records.tables import compartment as table
 from assay.iam.resources import (
     Compartment,
@@ -117,6 +117,11 @@ def with_all_below(connection: Connection, actor: Actor, compartment: str) -> tu
     if found is None or found.lifecycle_state is not State.ACTIVE:
         raise not_found()
     return records.subtree(connection, found)
+
+
+def path_of(connection: Connection, tenancy: str, compartment: str) -> tuple[str, ...]:
+    """OCIDs from the tenancy down to a compartment of it; for what holds in a compartment and all below it."""
+    return authority.place_of(connection, tenancy, compartment).path or (tenancy, compartment)
 
 
 def update(

@@ -1,6 +1,6 @@
 """Statements on repositories and on a tenancy's registry configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
@@ -148,6 +148,23 @@ def totals(connection: Connection, tenancy: str, narrow: RepositoryFilter) -> Re
         ).where(*_conditions(tenancy, narrow))
     ).one()
     return RepositoryTotals(row.repositories, int(row.images), int(row.layers), int(row.layers_bytes))
+
+
+def due_for_retention(
+    connection: Connection, tenancy: str, before: Instant, *, rows_max: int
+) -> tuple[Repository, ...]:
+    """Repositories of a tenancy through which retention has not gone since then."""
+    query = select(repository).where(
+        repository.c.tenancy == tenancy,
+        repository.c.lifecycle_state == LifecycleState.AVAILABLE,
+        or_(repository.c.time_retained.is_(None), repository.c.time_retained <= before),
+    )
+    return tuple(_repository(row) for row in connection.execute(query.order_by(repository.c.ocid).limit(rows_max)))
+
+
+def retained(connection: Connection, ocids: Collection[str], now: Instant) -> None:
+    """Note that retention has gone through these repositories."""
+    connection.execute(update(repository).where(repository.c.ocid.in_(ocids)).values(time_retained=now))
 
 
 def is_created_on_first_push(connection: Connection, tenancy: str) -> bool:
