@@ -99,7 +99,7 @@ class AdmissionProtocol(BoundedHeaders):
         if self.transport.is_closing():
             self.loop.call_later(LEAVE_SECONDS, self.transport.abort)
 
-    def hang_up(self) -> None:
+    def cut(self) -> None:
         """End a connection at once: TLS would have us wait for the client's leave."""
         self.transport.abort()
 

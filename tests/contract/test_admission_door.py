@@ -243,6 +243,7 @@ def test_case_44_a_client_that_stops_in_its_headers_is_hung_up_on(
     # It may hang up while we are still sending.
     with connected(door) as connection, suppress(ConnectionError, ssl.SSLError):
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
         assert connection.recv(4096) == b""
 
 
