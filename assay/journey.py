@@ -12,6 +12,7 @@ from assay.advisories import feeds
 from assay.advisories.feeds import FeedState
 from assay.events import (
     ArtifactPushed,
+    BlobCollected,
     CompartmentMoved,
     Fact,
     FeedAdvanced,
@@ -29,7 +30,8 @@ from assay.events import (
     SignatureDeleted,
     VerdictRecorded,
 )
-from assay.inventory import LayerReaders
+from assay.inventory import LayerReaders, catalog
+from assay.oci import Digest
 from assay.scanning import rescan, waiting
 from assay.signing import publish, pushed
 from assay.storage import BlobStore, Store
@@ -92,6 +94,9 @@ def listeners(
     def signatures_changed(fact: ImageSigned | SignatureDeleted, _: int) -> None:
         publish.publish(store, blobs, fact)
 
+    def blob_went(fact: BlobCollected, _: int) -> None:
+        catalog.forget_part(store, Digest(fact.digest))
+
     def artifact_came(fact: ArtifactPushed, _: int) -> None:
         pushed.take_notice(store, blobs, fact, registry_hosts=registry_hosts)
 
@@ -110,6 +115,7 @@ def listeners(
         ImageSigned: [_hearing(signatures_changed)],
         SignatureDeleted: [_hearing(signatures_changed)],
         ArtifactPushed: [_hearing(artifact_came)],
+        BlobCollected: [_hearing(blob_went)],
     }
 
 

@@ -33,6 +33,12 @@ def keep_part(store: Store, part: LayerPart) -> None:
         records.put_part(connection, part, store.clock.now())
 
 
+def forget_part(store: Store, digest: Digest) -> None:
+    """Drop what was read of a blob that is gone. Should it be pushed again, it is read again. Unavailable: as above."""
+    with store.database.write() as connection:
+        records.forget(connection, digest)
+
+
 def part_of(store: Store, blobs: BlobStore, readers: LayerReaders, digest: Digest) -> LayerPart:
     """What the layer stored under `digest` says: as known, or else read now.
 

@@ -33,6 +33,11 @@ def find_part(connection: Connection, digest: Digest) -> LayerPart | None:
         return None
 
 
+def forget(connection: Connection, digest: Digest) -> None:
+    """Drop the parts of a blob, of whatever format."""
+    connection.execute(delete(layer_part).where(layer_part.c.digest == digest.text))
+
+
 def put_part(connection: Connection, part: LayerPart, now: Instant) -> None:
     """Store a part in place of an earlier one, and drop those of earlier formats."""
     earlier = (layer_part.c.digest == part.digest.text) & (layer_part.c.format_version < FORMAT_VERSION)

@@ -119,7 +119,7 @@ def remove_manifest(connection: Connection, repository_ocid: str, digest: Digest
     for run in in_runs(named):
         connection.execute(
             update(repository_blob)
-            .where(repository_blob.c.repository == repository_ocid, repository_blob.c.digest.in_(run), ~_is_named())
+            .where(repository_blob.c.repository == repository_ocid, repository_blob.c.digest.in_(run), ~is_named())
             .values(time_goes=goes)
         )
     # Locked before it is looked at: of two repositories that let go of it at once, the second one sees the first.
@@ -155,7 +155,7 @@ def remove_blobs(
     for run in in_runs([row.digest for row in rows]):
         some = here & repository_blob.c.digest.in_(run)
         # Whoever names a blob says so in its row; this is the second lock on a door that must not open.
-        connection.execute(update(repository_blob).where(some, or_(_is_named(), _is_used())).values(time_goes=None))
+        connection.execute(update(repository_blob).where(some, or_(is_named(), _is_used())).values(time_goes=None))
         connection.execute(delete(repository_blob).where(some))
     kept = set(held_among(connection, repository_ocid, [row.digest for row in rows]))
     gone = [row for row in rows if row.digest not in kept]
@@ -165,7 +165,7 @@ def remove_blobs(
 def keep_if_named(connection: Connection, repository_ocid: str, digest: Digest) -> None:
     """Let a blob go no more if a manifest of the repository names it."""
     here = (repository_blob.c.repository == repository_ocid) & (repository_blob.c.digest == digest.text)
-    connection.execute(update(repository_blob).where(here, _is_named()).values(time_goes=None))
+    connection.execute(update(repository_blob).where(here, is_named()).values(time_goes=None))
 
 
 def held_among(connection: Connection, repository_ocid: str, digests: Collection[str]) -> frozenset[str]:
@@ -260,7 +260,7 @@ def _is_here(table: Table) -> ColumnElement[bool]:
     )
 
 
-def _is_named() -> ColumnElement[bool]:
+def is_named() -> ColumnElement[bool]:
     """That a manifest which the blob's repository has, served or not, names the blob."""
     return exists(
         select(1)
