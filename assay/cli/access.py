@@ -24,9 +24,10 @@ ResourceText = Annotated[
     typer.Argument(
         metavar="RESOURCE",
         help="A repository or image; key:NAME, vault:NAME, cluster:NAME, application:NAME, function:APPLICATION/NAME,"
-        " user:NAME, group:NAME, policy:NAME, compartment:NAME; tenancy; or an OCID.",
+        " user:NAME, group:NAME, policy:NAME, compartment:NAME; an OCID; or tenancy, as when it is left out.",
     ),
 ]
+TENANCY = "tenancy"
 Name = Annotated[str, typer.Argument(help="What to call it.")]
 
 _HOLDERS: show.Columns = {
@@ -50,24 +51,29 @@ _NETWORK_SOURCES: show.Columns = {
 @app.command()
 def why(
     user: Annotated[
-        str, typer.Argument(metavar="USER", help="A user or service by name; a user, cluster or function by OCID.")
+        str,
+        typer.Argument(
+            metavar="USER",
+            help="A user or service; cluster:NAME, application:NAME, function:APPLICATION/NAME; or an OCID.",
+        ),
     ],
     operation: OperationText,
-    resource: ResourceText,
+    resource: ResourceText = TENANCY,
     address: Annotated[str, typer.Option(help="The address that the request would come from.")] = "",
     output: Out = Output.TABLE,
 ) -> None:
     """Tell whether somebody may do something, with the statements that decide; exit status 1 when not."""
     session = signed_in()
     query = {"operation": operation, "resourceId": _resource(session, resource), "address": address}
-    found = session.server.get("/20260901/accessExplanations", principal=user, **query).body
+    principal = _principal(session, user)
+    found = session.server.get("/20260901/accessExplanations", principal=principal, **query).body
     show.said(output, _explained(user, found, resource), found)
     if not found["isAllowed"]:
         raise typer.Exit(NOT_ALLOWED)
 
 
 @app.command("who-can")
-def who_can(operation: OperationText, resource: ResourceText, output: Out = Output.TABLE) -> None:
+def who_can(operation: OperationText, resource: ResourceText = TENANCY, output: Out = Output.TABLE) -> None:
     """List the users, services and clusters (those with a credential) that may do something, and the statements why."""
     session = signed_in()
     path = "/20260901/accessHolders"
@@ -154,7 +160,7 @@ def _resource(session: Session, text: str) -> str:
     """The OCID of a resource as people name it. Errors: Refused."""
     if text.startswith("ocid1."):
         return text
-    if text in ("tenancy", "root"):
+    if text in (TENANCY, "root"):
         return session.profile.tenancy
     kind, colon, name = text.partition(":")
     found = _NAMED.get(kind) if colon else None
@@ -165,6 +171,13 @@ def _resource(session: Session, text: str) -> str:
     return str(names.repository(session, text)["id"])
 
 
+def _principal(session: Session, text: str) -> str:
+    """Who is asked about, as the API knows them: the OCID of what `KIND:NAME` names, else the text. Errors: Refused."""
+    kind, colon, name = text.partition(":")
+    return str(_NAMED[kind](session, name)) if colon and kind in _ACTING else text
+
+
+_ACTING = ("user", "cluster", "application", "function")
 _NAMED = {
     "key": lambda session, name: names.key(session, name)["id"],
     "vault": lambda session, name: names.vault(session, name)["id"],

@@ -11,9 +11,10 @@ from assay.admission.model import Listing
 from assay.errors import Reason, Refused
 from assay.functions import applications, images, records
 from assay.functions.model import Application, Function, FunctionChange, FunctionDetails, State
-from assay.iam import Act, Actor, Target, authorize, perform, work_requests
+from assay.iam import Act, Actor, Principal, PrincipalKind, Target, authorize, perform, work_requests
 from assay.iam.work_requests import Work
 from assay.oci import Digest
+from assay.registry import repositories
 from assay.storage import Store
 from assay.storage.pages import Page
 
@@ -132,6 +133,14 @@ def invoke(store: Store, actor: Actor, function: str, *, gate: Gate) -> NoReturn
         advice=f"Run {found.image_digest} where you run containers.",
         reason=Reason.UNSUPPORTED,
     )
+
+
+def principal_of(store: Store, tenancy: str, function: str) -> Principal:
+    """A function as who acts, for conditions on the repository of its image. Errors: Refused (NOT_FOUND)."""
+    with store.database.read() as connection:
+        found = records.get_function(connection, tenancy, function)
+        repository = repositories.of_ocid(connection, tenancy, found.repository)
+    return Principal(PrincipalKind.FUNCTION, found.display_name, found.ocid, repository.name if repository else "")
 
 
 def readable(store: Store, connection: Connection, actor: Actor, function: str, operation: str) -> Function:

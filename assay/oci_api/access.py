@@ -5,7 +5,8 @@ The room of a resource says what conditions can ask of it; IAM says which statem
 
 from typing import Any
 
-from assay.iam import Target
+from assay.functions import functions
+from assay.iam import PrincipalKind, Target
 from assay.iam.identity import why
 from assay.oci_api.contract import PAGED, Gives, Need
 from assay.oci_api.frame import Call, Reply, Row, takes
@@ -64,6 +65,8 @@ def _explain(call: Call) -> Reply:
     operation = call.needed("operation")
     repository = _repository(call, resource)
     principal = why.principal_of(call.app.store, call.actor, call.needed("principal"))
+    if principal.kind is PrincipalKind.FUNCTION:
+        principal = functions.principal_of(call.app.store, call.actor.tenancy, principal.ocid)
     target = _target(call, resource, repository)
     found = why.explain(call.app.store, call.actor, principal, operation, target, address=call.query.get("address", ""))
     is_open = repository is not None and repositories.open_to_everybody(repository, operation)

@@ -352,6 +352,22 @@ def test_a_cluster_admits_what_its_key_has_signed_and_says_why_not(cli: Cli) -> 
     assert "NotAuthorizedOrNotFound" in cli.refused("decision", "show", "0000000000")
 
 
+def test_why_takes_names_and_without_a_resource_asks_about_the_tenancy(cli: Cli) -> None:
+    cluster = cli.json("cluster", "show", "prod")["id"]
+    found = cli.json("iam", "why", "cluster:prod", "PullImage", "shop/cart")
+    assert (found["isAllowed"], found["principalId"]) == (True, cluster)
+    assert [each["statement"] for each in found["statements"]] == [
+        f"allow any-user to read repos in tenancy where request.user.id = '{cluster}'"
+    ]
+    assert cli.json("iam", "why", cluster, "Sign", "key:release", expect=1)["missingGrants"] == ["use keys"]
+    assert cli.json("iam", "why", "user:admin", "CreateCompartment")["isAllowed"]
+    assert "admin may do CreateCompartment on tenancy." in cli.table("iam", "why", "admin", "CreateCompartment")
+    assert "There is no cluster 'other'" in cli.refused("iam", "why", "cluster:other", "PullImage")
+    who = cli.json("iam", "who-can", "CreateCompartment")
+    assert [each["principalName"] for each in who] == ["admin"]
+    assert "prod" in [each["principalName"] for each in cli.json("iam", "who-can", "PullImage", "shop/cart")]
+
+
 def test_a_policy_is_changed_member_by_member(cli: Cli) -> None:
     assert cli.json("cluster", "policy", "prod", "--disable")["keyNames"] == ["release"]
     both = cli.json("cluster", "policy", "prod", "--key", "release", "--key", "shop/other", "--enable")

@@ -247,3 +247,14 @@ def test_an_application_with_a_policy_has_at_most_five_functions_and_five_keys(a
     for number in range(6):
         api.made("POST", f"{NEW}/functions", nested(api, free, f"f{number}"))
     assert api.refused("PUT", f"{NEW}/applications/{free}", policy(key)) == (400, "LimitExceeded")
+
+
+def test_why_knows_the_repository_of_a_function_that_is_asked_about(api: ApiRoom) -> None:
+    api.desk.push("v1", "one", REPOSITORY)
+    function = api.made("POST", f"{NEW}/functions", nested(api, make_application(api)))["id"]
+    text = "allow any-user to inspect users in tenancy where request.principal.repo_name = '{}'"
+    asked = {"principal": function, "operation": "ListUsers", "resourceId": api.place}
+    for repository, may in (("fn/other", False), (REPOSITORY, True)):
+        policies.add_statements(api.desk.store, api.desk.actor, [text.format(repository)])
+        found = api.made("GET", "/20260901/accessExplanations", query=asked)
+        assert (found["isAllowed"], found["principalName"]) == (may, "cart")
