@@ -54,11 +54,17 @@ def caller_of(store: Store, authorization: str, service: str, address: str) -> C
     if not kind:
         return NOBODY
     if kind.lower() == "bearer":
-        bearer = registry_tokens.redeem(store, Secret(value.strip()), service)
-        return Caller(bearer.principal, bearer.tenancy, bearer.scopes)
+        return _bearing(store, Secret(value.strip()), service)
     name, token = basic(authorization)
+    if name == registry_tokens.LOGIN_NAME:
+        return _bearing(store, token, service)
     found = auth_tokens.log_in(store, name, token, address=address)
     return Caller(found.principal, found.tenancy, None)
+
+
+def _bearing(store: Store, token: Secret, service: str) -> Caller:
+    bearer = registry_tokens.redeem(store, token, service)
+    return Caller(bearer.principal, bearer.tenancy, bearer.scopes)
 
 
 def basic(authorization: str) -> tuple[str, Secret]:

@@ -1,9 +1,13 @@
 """The token server of the docker token flow: NAMESPACE/USER and an auth token in, a bearer token out (oci-api 4.1).
 
+Instead of the two, a request may be signed as OCI's clients sign: without scopes it gets a token that is a password for
+an hour, for the user BEARER_TOKEN.
+
 A token says who came and which scopes were asked for, never that they may: that is decided at each use. So asking for
 more than one may have gives a token with which one is refused.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,8 +18,11 @@ from assay.errors import AssayError, Reason, Refused
 from assay.http import bodies
 from assay.http.credentials import basic
 from assay.http.distribution_exchange import QUERY_MEMBERS_MAX, Exchange, NotAllowed, Receive, Send, Services
-from assay.iam.credentials import auth_tokens, registry_tokens
+from assay.http.sendfile import REQUEST_TARGET
+from assay.iam.credentials import auth_tokens, registry_tokens, signed_requests
 from assay.iam.credentials.auth_tokens import Login
+from assay.iam.credentials.registry_tokens import Scope
+from assay.iam.credentials.signed_requests import SignedLogin, SignedRequest
 from assay.secret import Secret
 
 FORM_BYTES_MAX = 64 * 1024
@@ -53,12 +60,15 @@ class TokenServer:
             await exchange.refuse(fault, headers)
 
     async def _by_query(self, exchange: Exchange) -> None:
-        """GET with Basic credentials, or without any: then the token is good for what is public."""
-        login = None
-        if exchange.header("authorization"):
-            name, token = basic(exchange.header("authorization"))
-            login = await self._log_in(exchange, name, token)
-        await self._give(exchange, login, exchange.all_of("scope"))
+        """GET with Basic credentials, signed, or without any: then the token is good for what is public."""
+        authorization = exchange.header("authorization")
+        asked = registry_tokens.scopes_of(exchange.all_of("scope"))
+        if not authorization:
+            await self._give(exchange, None, asked)
+        elif signed_requests.is_signed(authorization):
+            await self._to_signer(exchange, asked)
+        else:
+            await self._to_name(exchange, *basic(authorization), asked)
 
     async def _by_form(self, exchange: Exchange) -> None:
         """POST as in OAuth 2 (RFC 6749, section 4.3): grant_type, username, password, scope."""
@@ -70,30 +80,49 @@ class TokenServer:
         if form.get("grant_type") != ["password"]:
             raise Refused("Only grant_type=password is known.", advice="Send username and password.")
         name, password = (form.get(field, [""])[0] for field in ("username", "password"))
-        login = await self._log_in(exchange, name, Secret(password))
-        await self._give(exchange, login, form.get("scope", []))
+        await self._to_name(exchange, name, Secret(password), registry_tokens.scopes_of(form.get("scope", [])))
 
-    async def _log_in(self, exchange: Exchange, name: str, token: Secret) -> Login:
-        store = self._services.intake.store
-        login = await exchange.call(auth_tokens.log_in, store, name, token, address=exchange.address)
-        self._services.token_meters.admit_user(login.principal.ocid, exchange.now)
-        return login
-
-    async def _give(self, exchange: Exchange, login: Login | None, scopes: Any) -> None:
+    async def _to_name(self, exchange: Exchange, name: str, password: Secret, asked: Sequence[Scope]) -> None:
         services = self._services
-        asked = registry_tokens.scopes_of(scopes)
-        token = await exchange.call(
-            registry_tokens.issue,
-            services.intake.store,
-            login,
-            asked,
-            services.service,
-            lifetime=services.token_lifetime,
-        )
+        store, most = services.intake.store, services.token_lifetime
+        if name == registry_tokens.LOGIN_NAME:
+            narrow = registry_tokens.narrow
+            token, lifetime = await exchange.call(narrow, store, password, asked, services.service, lifetime=most)
+            await self._answer(exchange, token, lifetime)
+            return
+        login = await exchange.call(auth_tokens.log_in, store, name, password, address=exchange.address)
+        services.token_meters.admit_user(login.principal.ocid, exchange.now)
+        await self._give(exchange, login, asked)
+
+    async def _to_signer(self, exchange: Exchange, asked: Sequence[Scope]) -> None:
+        scope = exchange.scope
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        told = scope.get("extensions", {}).get(REQUEST_TARGET, {"target": scope["raw_path"] + query})
+        request = SignedRequest(exchange.method, bytes(told["target"]), tuple(scope["headers"]), b"")
+        store = self._services.intake.store
+        login = await exchange.call(signed_requests.log_in, store, request, address=exchange.address)
+        self._services.token_meters.admit_user(login.principal.ocid, exchange.now)
+        await self._give(exchange, login, asked or None, lifetime=registry_tokens.SIGNED_LIFETIME)
+
+    async def _give(
+        self,
+        exchange: Exchange,
+        login: Login | SignedLogin | None,
+        asked: Sequence[Scope] | None,
+        *,
+        lifetime: int | None = None,
+    ) -> None:
+        services = self._services
+        lifetime = lifetime or services.token_lifetime
+        issue = registry_tokens.issue
+        token = await exchange.call(issue, services.intake.store, login, asked, services.service, lifetime=lifetime)
+        await self._answer(exchange, token, lifetime)
+
+    async def _answer(self, exchange: Exchange, token: Secret, lifetime: int) -> None:
         answer = {
             "token": token.reveal(),
             "access_token": token.reveal(),
-            "expires_in": services.token_lifetime // SECOND,
-            "issued_at": rfc3339(services.intake.store.clock.now()),
+            "expires_in": lifetime // SECOND,
+            "issued_at": rfc3339(exchange.now),
         }
         await exchange.reply_json(answer, {"cache-control": "no-store"})

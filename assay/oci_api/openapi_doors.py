@@ -175,6 +175,7 @@ def _token(method: str) -> Json:
     told = _registry("/20180419/docker/token", method, {200: {"application/json": {"schema": _TOKEN}}})
     told["security"] = [{"authToken": []}, {}]
     if method == "get":
+        told["security"].insert(1, {"signature": []})
         told["parameters"] = _parameters("", {"service": "string", "scope": "string"})
     else:
         told["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": _FORM}}}

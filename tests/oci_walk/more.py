@@ -1,10 +1,11 @@
-"""Eight of the commands that oci-api 5 says were also run, after its 29."""
+"""Eight of the commands that oci-api 5 says were also run, after its 29, and the login of oci-api 4.1."""
 
 import base64
 import json
 
 from oci_walk.rows import ALGORITHM, REPOSITORY, Row, Walk, is_ocid, is_time
 from oci_walk.stage import hold, true
+from scripts.demo_image import text_layer
 
 README = {"content": "# The application", "format": "TEXT_MARKDOWN"}
 
@@ -99,6 +100,16 @@ def recipe_with_etag(w: Walk) -> None:
     true((status, code) == (412, "NoEtagMatch"), f"an old etag gave {status} {code}")
 
 
+def login_without_auth_token(w: Walk) -> None:
+    """A token by a signed request, which is then the password of BEARER_TOKEN."""
+    target = f"{w.stage.server.url}/20180419/docker/token"
+    token = w.stage.oci("raw-request", "--http-method", "GET", "--target-uri", target).data["token"]
+    layer = text_layer("app/version", "signed")
+    digest = w.stage.push(REPOSITORY, "signed", layer, user="BEARER_TOKEN", password=token)
+    words = ("--image-uri", f"{w.NS}/{REPOSITORY}:signed")
+    hold(w.stage.oci("artifacts", "container", "image", "lookup", *words).data, digest=digest, created_by=w.U)
+
+
 ROWS: tuple[tuple[str, Row], ...] = (
     ("artifacts container image lookup", lookup),
     ("artifacts container image remove-version", remove_version),
@@ -108,4 +119,5 @@ ROWS: tuple[tuple[str, Row], ...] = (
     ("kms management key-version create", new_version),
     ("iam group add-user", member),
     ("vulnerability-scanning container scan recipe update --if-match", recipe_with_etag),
+    ("raw-request of a registry token", login_without_auth_token),
 )

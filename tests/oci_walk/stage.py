@@ -171,8 +171,8 @@ class Stage:
         shown = json.loads(text[text.index("{") :])
         return shown["status"], shown["code"], shown["message"]
 
-    def push(self, name: str, tag: str, *layers: Layer) -> str:
-        """Sign in to the registry with the auth token and push, as people do; the digest that was pushed."""
+    def push(self, name: str, tag: str, *layers: Layer, user: str = "", password: str = "") -> str:
+        """Sign in to the registry, with the auth token if not otherwise, and push, as people do; what was pushed."""
         layout = self.folder / "images" / name.replace("/", "-") / tag
         digest = write_layout(layout, list(layers))
         host, namespace = self.server.host, self.known["namespace"]
@@ -181,7 +181,7 @@ class Stage:
         login = [client, "login", "--tls-verify=false", f"--authfile={logins}", "--password-stdin", host]
         copy = [client, "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", f"--authfile={logins}"]
         for command, typed in (
-            ([*login, f"--username={namespace}/admin"], self.known["token"]),
+            ([*login, f"--username={user or f'{namespace}/admin'}"], password or self.known["token"]),
             ([*copy, f"oci:{layout}:latest", f"docker://{host}/{namespace}/{name}:{tag}"], ""),
         ):
             done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=COMMAND_SECONDS)

@@ -4,6 +4,8 @@ Whatever is wrong with a key id (no such user or key, one that has ended, a user
 the answer and the work are the same: a signature is verified in every case, if need be with a key that nobody has.
 """
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from assay.clock import Instant
@@ -17,7 +19,7 @@ from assay.iam.records import identities
 from assay.iam.request_signature import Checked, KeyId, SignedRequest, is_signed
 from assay.storage import Store
 
-__all__ = ["SignedRequest", "authenticate", "forget", "is_signed"]
+__all__ = ["SignedLogin", "SignedRequest", "authenticate", "forget", "is_signed", "log_in"]
 
 #: What audit calls the attempt to be somebody.
 OPERATION = "AuthenticateRequest"
@@ -35,12 +37,34 @@ hQIDAQAB
 """
 
 
+@dataclass(frozen=True, slots=True)
+class SignedLogin:
+    """Who signed a request, in which tenancy, and the fingerprint of the API key that they signed it with."""
+
+    principal: Principal
+    tenancy: str
+    fingerprint: str
+
+
+def log_in(store: Store, request: SignedRequest, *, address: str = "", request_id: str = "") -> SignedLogin:
+    """Who signed a request that changes nothing, so that a token may stand for it. Errors: as of `authenticate`."""
+    actor, checked = _signed(store, request, address, request_id)
+    return SignedLogin(actor.principal, actor.tenancy, checked.signature.key_id.fingerprint)
+
+
 def authenticate(store: Store, request: SignedRequest, *, once: bool, address: str = "", request_id: str = "") -> Actor:
     """The user who signed a request. With `once` (it changes something) the same signature isn't taken again.
 
     Errors: Refused (NOT_AUTHENTICATED for a request that breaks a rule, saying which, and with one text for everything
     that concerns the key; TOO_MANY_REQUESTS after too many failures; WRONG_STATE for a signature that was used).
     """
+    actor, checked = _signed(store, request, address, request_id)
+    if once:
+        _use(store, actor, checked, store.clock.now())
+    return actor
+
+
+def _signed(store: Store, request: SignedRequest, address: str, request_id: str) -> tuple[Actor, Checked]:
     now = store.clock.now()
     checked = request_signature.check(request, now)
     key_id = checked.signature.key_id
@@ -49,10 +73,9 @@ def authenticate(store: Store, request: SignedRequest, *, once: bool, address: s
     is_genuine = request_signature.is_genuine(public_keys.loaded(row.public_key if row else _NOBODYS_KEY), checked)
     if row is None or not is_genuine:
         raise _failed(store, key_id, address, request_id, now)
-    actor = Actor(Principal(PrincipalKind.USER, row.user_name, key_id.user), key_id.tenancy, address, request_id)
-    if once:
-        _use(store, actor, checked, now)
-    return actor
+    return Actor(
+        Principal(PrincipalKind.USER, row.user_name, key_id.user), key_id.tenancy, address, request_id
+    ), checked
 
 
 def forget(store: Store) -> None:
