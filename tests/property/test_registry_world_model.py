@@ -1,0 +1,38 @@
+"""Random interleavings of pushes, mounts, tags, signatures, deletions, restorings, purges and collections of several
+clients of two tenancies, with the time moving: the registry agrees with a plain model, loses no blob and keeps none."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from registry_clients import World
+from registry_oracle import emptied
+from registry_pieces import Room
+
+from assay.clock import SetClock
+from assay.storage import Store
+
+IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
+#: In all, on each database.
+INTERLEAVINGS = int(os.environ.get("ASSAY_INTERLEAVINGS", "10000" if IS_FULL else "8"))
+PARTS = 10 if IS_FULL else 1
+CLIENTS, STEPS = 4, 60
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_clients_do_in_whatever_order_the_registry_agrees_with_the_model(
+    store: Store, clock: SetClock, tmp_path: Path, part: int
+) -> None:
+    share = INTERLEAVINGS // PARTS
+    for seed in range(part * share, (part + 1) * share):
+        emptied(store.database)
+        world = World(Room.on(store, tmp_path / "blobs"), clock, random.Random(seed))
+        try:
+            world.play(CLIENTS, STEPS)
+            world.check()
+            world.end()
+        except AssertionError as fault:
+            fault.add_note(f"seed {seed}, step {world.steps}")
+            raise
