@@ -102,7 +102,13 @@ def started(store: Store, folder: Path, account: Account | None = None, **settin
     more = settings.pop("services", {})
     with ThreadPoolExecutor(8, thread_name_prefix="registry") as pool:
         services = Services(intake, PullCounter(store), pool, "", SERVICE, 5 * MINUTE, **more)
-        options = {"http": SendfileProtocol, "log_level": "warning", "access_log": False, "lifespan": "off"}
+        options = {
+            "http": SendfileProtocol,
+            "log_level": "warning",
+            "access_log": False,
+            "lifespan": "off",
+            "proxy_headers": False,
+        }
         config = uvicorn.Config(Starlette(routes=routes(services)), host="127.0.0.1", port=0, **(options | settings))
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -20,14 +21,19 @@ from assay.errors import Refused
 from assay.http import admission, distribution, health
 from assay.http.certificates import RenewedContext, renew_hourly
 from assay.http.distribution import Services
-from assay.http.sendfile import SendfileProtocol
 from assay.http.tunnels import TunnelServer
+from assay.http.visitors import protocol_of
 from assay.rates import Meters
 from assay.registry.manifests import ManifestLimits
+from assay.settings import Settings
 
 #: Threads for the registry's verbs; console and API have their own.
 REGISTRY_THREADS = 16
 STOP_SECONDS = 10
+#: How long a connection may lie idle between two requests.
+KEEP_ALIVE_SECONDS = 30
+#: Files and sockets that the process may open: as many as the system lets it, up to here.
+DESCRIPTORS_MAX = 65_536
 #: Connections that wait in the kernel to be accepted, at each address.
 BACKLOG = 2048
 #: An address of a host that this machine doesn't have, such as ::1 where IPv6 is off.
@@ -80,7 +86,7 @@ def main_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
         pool.shutdown(wait=True)
 
     asgi = Starlette(routes=[*distribution.routes(services), *health.routes(app), *routes], lifespan=lifespan)
-    return uvicorn.Server(_config(asgi, app.settings.host, app.settings.port))
+    return uvicorn.Server(_config(asgi, app.settings, app.settings.host, app.settings.port))
 
 
 def _services(app: App, pool: Executor) -> Services:
@@ -109,18 +115,19 @@ def _services(app: App, pool: Executor) -> Services:
     )
 
 
-def _config(asgi: Starlette, host: str, port: int) -> uvicorn.Config:
+def _config(asgi: Starlette, settings: Settings, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         asgi,
         host=host,
         port=port,
-        http=SendfileProtocol,
+        http=protocol_of(settings),
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
 
@@ -155,12 +162,15 @@ def oci_server(app: App, routes: Sequence[BaseRoute]) -> uvicorn.Server:
         yield
         renewing.cancel()
 
-    config = _config(Starlette(routes=routes, lifespan=lifespan), app.settings.oci_host, app.settings.oci_port)
+    config = _config(
+        Starlette(routes=routes, lifespan=lifespan), app.settings, app.settings.oci_host, app.settings.oci_port
+    )
     return TunnelServer(config, tls.context, endpoints.admits)
 
 
 async def serve(servers: Mapping[uvicorn.Server, Sequence[socket.socket]]) -> None:
     """Run each server on its sockets, until interrupted or terminated, or until one of them ends."""
+    _allow_descriptors()
     for server in servers:
         # Signals are ours: one interrupt stops all.
         server.capture_signals = _no_signals  # type: ignore[method-assign]
@@ -182,6 +192,14 @@ async def serve(servers: Mapping[uvicorn.Server, Sequence[socket.socket]]) -> No
     finally:
         stop()
         await asyncio.gather(*running)
+
+
+def _allow_descriptors() -> None:
+    """Shells give a process few descriptors, though it may have more: too few for the connections that are let in."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager
