@@ -22,7 +22,9 @@ from assay.cli import (
     openapi,
     people,
     policies,
+    quotas,
     repositories,
+    retention,
     scanners,
     scans,
     serve,
@@ -40,6 +42,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 _GROUPS = (
     ("An image's way", "repository", repositories.app),
     ("An image's way", "image", images.app),
+    ("An image's way", "retention", retention.app),
+    ("An image's way", "quota", quotas.app),
     ("An image's way", "scanner", scanners.app),
     ("An image's way", "scan", scans.app),
     ("An image's way", "verdict", scans.verdicts),

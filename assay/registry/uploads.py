@@ -153,6 +153,7 @@ class Writer:
     def __init__(self, intake: Intake, identity: str, look: Callable[[], Upload]) -> None:
         """`look` reads the upload's row; it is called when no other request of this process writes any more."""
         self._intake = intake
+        self.room: quotas.Room | None = None
         with ExitStack() as undo:
             hashed = intake.hashes.take(identity)
             undo.callback(intake.hashes.give_back, identity, hashed)
@@ -177,6 +178,7 @@ class Writer:
         if len(content) > APPEND_BYTES_MAX:
             raise Refused(f"A piece has {len(content)} bytes; at most {APPEND_BYTES_MAX}.", reason=Reason.TOO_LARGE)
         self._intake.require_size(self.size + len(content))
+        quotas.require_incoming(self.room, self.size + len(content))
         size = self._staging.append(content)
         if self._running is not None:
             self._running.update(content)
@@ -223,7 +225,8 @@ def resume(
 ) -> Writer:
     """Take hold of an upload to write at `start` (None: where it ends) `coming` bytes (None: nobody knows).
 
-    Errors: Refused (UPLOAD_UNKNOWN; RANGE_INVALID out of order, or while another request writes; TOO_LARGE).
+    Errors: Refused (UPLOAD_UNKNOWN; RANGE_INVALID out of order, or while another request writes; TOO_LARGE;
+    QUOTA_EXCEEDED).
     """
     writer = Writer(intake, upload, partial(_named, intake, actor, repository_name, upload))
     with ExitStack() as undo:
@@ -231,6 +234,8 @@ def resume(
         if start is not None and start != writer.size:
             raise out_of_order(writer.size)
         intake.require_size(writer.size + (coming or 0))
+        writer.room = quotas.room(intake.store, actor, repository_name)
+        quotas.require_incoming(writer.room, writer.size + (coming or 0))
         undo.pop_all()
     return writer
 

@@ -67,6 +67,26 @@ def test_a_blob_that_does_not_fit_is_refused_with_which_quota_how_much_and_what_
     place.push(b"elsewhere", "below/app")
 
 
+def test_an_upload_that_cannot_fit_is_refused_before_its_bytes_are_sent_or_once_they_are_too_many(place: Place) -> None:
+    place.push(BLOB)
+    place.limit(place.in_team, bytes_max=15)
+    intake, actor = place.room.intake, place.actor
+    begun = uploads.begin(intake, actor, "team/app").id
+    with pytest.raises(Refused, match="11 bytes more do not fit"):
+        uploads.resume(intake, actor, "team/app", begun, coming=11)
+    writer = uploads.resume(intake, actor, "team/app", begun)
+    try:
+        # As long as the largest blob that is there: it might be that one.
+        writer.append(BLOB)
+        with pytest.raises(Refused) as refusal:
+            writer.append(b"1")
+        assert refusal.value.reason is Reason.QUOTA_EXCEEDED
+    finally:
+        writer.release()
+    # What an upload stages is not counted.
+    assert place.used(place.in_team) == 10
+
+
 def test_a_compartment_counts_what_lies_below_it_and_the_tenancy_everything(place: Place) -> None:
     place.push(BLOB, "team/app")
     place.push(BLOB, "below/app")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 
 from assay.clock import Instant, new_etag
 from assay.registry.model import LifecycleState
-from assay.registry.records.tables import container_quota, repository
+from assay.registry.records.tables import container_quota, repository, repository_blob
 from assay.registry.rules.model import Limits
 from assay.storage import insert
 
@@ -90,6 +90,12 @@ def used_in(connection: Connection, tenancy: str, compartments: Collection[str] 
         query = query.where(repository.c.compartment.in_(compartments))
     stored, repositories = connection.execute(query).one()
     return Used(int(stored), repositories)
+
+
+def largest_blob(connection: Connection, ocid: str) -> int:
+    """The size of the largest blob that a repository holds."""
+    query = select(func.max(repository_blob.c.size)).where(repository_blob.c.repository == ocid)
+    return connection.execute(query).scalar_one() or 0
 
 
 def _quota(row: Row[Any]) -> StoredQuota:

@@ -10,7 +10,7 @@ where it lies: nobody can raise the limit of a whole compartment that is theirs.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -47,6 +47,8 @@ class Room:
     place: _Place
     used: int
     limit: int
+    #: The largest blob that the repository has: it may come again and take no room.
+    held_max: int = 0
 
     @property
     def left(self) -> int:
@@ -115,9 +117,25 @@ def remove(store: Store, actor: Actor, place: str, *, if_match: str | None = Non
     perform(store, actor, "DeleteContainerQuota", locate=_locate(actor, place), change=change, if_match=if_match)
 
 
-def room(connection: Connection, actor: Actor, repository: Repository) -> Room | None:
-    """How much room there is in a repository now; None where no quota holds. To refuse early what would not fit."""
-    return min(_rooms(connection, actor, repository, lock=False), key=lambda each: each.left, default=None)
+def room(store: Store, actor: Actor, repository_name: str) -> Room | None:
+    """How much room there is in a repository now; None where no quota holds, or there is no such repository."""
+    with store.database.read() as connection:
+        if not records.places(connection, actor.tenancy):
+            return None
+        repository = repository_records.by_name(connection, actor.tenancy, repository_name)
+        if repository is None:
+            return None
+        tightest = min(_rooms(connection, actor, repository, lock=False), key=lambda each: each.left, default=None)
+        return replace(tightest, held_max=records.largest_blob(connection, repository.ocid)) if tightest else None
+
+
+def require_incoming(room: Room | None, size: int) -> None:
+    """That an upload of so many bytes may yet be held, by being small enough, or a blob that the repository has.
+
+    Only a look ahead, so that nobody sends in vain what cannot fit. Errors: Refused (QUOTA_EXCEEDED).
+    """
+    if room is not None and size > room.held_max:
+        room.require(size)
 
 
 def require_bytes(connection: Connection, actor: Actor, before: Repository) -> None:
