@@ -183,9 +183,11 @@ class Door:
         authorization = exchange.header("authorization")
         if authorization:
             services = self._services
-            exchange.caller = await exchange.call(
-                credentials.caller_of, services.intake.store, authorization, services.service, exchange.address
-            )
+            store, service = services.intake.store, services.service
+            known = credentials.remembered(store, authorization, service)
+            if known is None:
+                known = await exchange.call(credentials.caller_of, store, authorization, service, exchange.address)
+            exchange.caller = known
             if not exchange.caller.is_anonymous:
                 services.meters.admit_user(exchange.caller.principal.ocid, exchange.now)
 
