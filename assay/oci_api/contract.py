@@ -4,10 +4,11 @@ The door reads requests by it and hands on nothing else, and the OpenAPI documen
 has an effect is in the document, and a member that isn't there has none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, get_origin
 
 import msgspec
 
@@ -60,9 +61,15 @@ class Contract:
             return 501
         return 204 if self.gives is Gives.NOTHING and self.status == 200 else self.status
 
-    def require(self, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
-        """Every member that must be there is. Errors: Refused (MISSING_PARAMETER), naming the first that isn't."""
-        for members, given, empty in ((self.query, query, (None, "")), (self.body, body, (None,))):
+    def require(self, query: Sequence[tuple[str, str]], body: Mapping[str, Any]) -> None:
+        """Every member that must be there is, and none of the query more than once but those that are lists.
+
+        Errors: Refused (MISSING_PARAMETER, or MALFORMED for a member that comes again), naming the first.
+        """
+        for name, times in Counter(name for name, _value in query).items():
+            if times > 1 and get_origin(kind_of(self.query[name])) is not list:
+                raise Refused(f"{name} is given {times} times.", advice=f"Give {name} once.")
+        for members, given, empty in ((self.query, dict(query), (None, "")), (self.body, body, (None,))):
             for name, declared in members.items():
                 if isinstance(declared, Need) and given.get(name) in empty:
                     raise missing(name)

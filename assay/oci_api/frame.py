@@ -258,7 +258,7 @@ def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -
         host=request.headers.get("host", ""),
         pairs=pairs,
     )
-    contract.require(call.query, call.body)
+    contract.require(pairs, call.body)
     try:
         return row.run(call)
     except Denied as denial:

@@ -49,3 +49,14 @@ def test_numbers_beyond_their_range_are_refused_and_break_nothing(api: ApiRoom, 
     ):
         answer = api.refused(method, path, {"description": "d", member: number})
         assert answer == (400, "InvalidParameter"), (path, number)
+
+
+def test_a_query_member_comes_once_unless_it_is_a_list(api: ApiRoom) -> None:
+    here = f"compartmentId={api.place}"
+    for twice in (f"{here}&{here}", f"{here}&limit=1&limit=1", f"{here}&name=a&sortBy=NAME&name=b"):
+        reply = api.ask("GET", f"{USERS}?{twice}")
+        assert (reply.status_code, reply.json()["code"]) == (400, "InvalidParameter"), twice
+        assert "is given 2 times" in reply.json()["message"]
+    for path in ("/20180222/clusters", "/20260325/applications"):
+        assert api.ask("GET", f"{path}?{here}&lifecycleState=ACTIVE&lifecycleState=DELETED").status_code == 200
+    assert api.ask("GET", f"{USERS}?{here}&unknown=1&unknown=2").status_code == 200
