@@ -24,6 +24,8 @@ from assay.storage import Store, metadata, outbox
 
 RETRY_TOKEN_KEPT = DAY
 RETRY_TOKEN_LENGTH_MAX = 128
+#: How operations are called that make what has an OCID.
+_MAKING = ("Create", "Upload", "AddUserToGroup")
 
 #: Answers to requests that carried `opc-retry-token`, kept for 24 hours (oci-api 1.3). Never holds a secret.
 answers = Table(
@@ -130,8 +132,11 @@ def perform(
 
 
 def _require_standing(connection: Connection, actor: Actor, operation: str, first: object) -> None:
-    """A repeated creation must not give what was deleted since as if it were there (oci-api 1.3)."""
-    if operation.startswith("Create") and owned.is_deleted(connection, actor.tenancy, _ocid_of(first)):
+    """A repeated creation must not give what was deleted since as if it were there (oci-api 1.3).
+
+    Some rows go for good when they are deleted (memberships, tokens, keys): none is like one that says so.
+    """
+    if operation.startswith(_MAKING) and owned.get(connection, actor.tenancy, _ocid_of(first)) is None:
         raise Refused(
             "What the first request with this retry token made is deleted since.",
             advice="Use a fresh token to make another.",

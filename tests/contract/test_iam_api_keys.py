@@ -150,6 +150,14 @@ def test_a_retry_token_finds_the_first_key_again(store: Store, admin: Actor, me:
     refused(Reason.RETRY_TOKEN_REUSED, lambda: api_keys.upload(store, admin, me, OTHER.public_pem, retry_token="t-1"))
 
 
+def test_a_retry_token_does_not_give_again_a_key_that_was_deleted_since(store: Store, admin: Actor, me: str) -> None:
+    first = api_keys.upload(store, admin, me, PAIR.public_pem, retry_token="t-1")
+    api_keys.delete(store, admin, me, first.fingerprint)
+    refused(Reason.RETRY_TOKEN_REUSED, lambda: api_keys.upload(store, admin, me, PAIR.public_pem, retry_token="t-1"))
+    assert api_keys.listed(store, admin, me) == ()
+    assert api_keys.upload(store, admin, me, PAIR.public_pem, retry_token="t-2").ocid != first.ocid
+
+
 # Who signed.
 
 

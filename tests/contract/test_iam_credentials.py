@@ -9,7 +9,7 @@ from assay.clock import DAY, HOUR, MINUTE, SECOND, SetClock
 from assay.errors import Reason, Refused
 from assay.iam import ANONYMOUS, Actor, PrincipalKind, Target, audit, permitted
 from assay.iam.credentials import auth_tokens, cluster_tokens, passwords, registry_tokens, sessions
-from assay.iam.identity import compartments, first_start, policies, users
+from assay.iam.identity import compartments, first_start, groups, policies, users
 from assay.iam.identity.first_start import FirstStart
 from assay.secret import Secret
 from assay.storage import Store, metadata
@@ -335,6 +335,19 @@ def test_the_answer_of_a_retry_token_never_shows_a_token_again(store: Store, mad
     assert again.ocid == first.ocid
     assert again.token is not None
     assert again.token.reveal() == "***"
+
+
+def test_a_retry_token_does_not_give_again_what_goes_for_good_when_it_is_deleted(store: Store, admin: Actor) -> None:
+    me = admin.principal.ocid
+    group = groups.create(store, admin, "Ops").ocid
+    token = auth_tokens.create(store, admin, me, "push", retry_token="t")
+    member = groups.add_user(store, admin, me, group, retry_token="t")
+    auth_tokens.delete(store, admin, me, token.ocid)
+    groups.remove_user(store, admin, member.ocid)
+    refused(Reason.RETRY_TOKEN_REUSED, lambda: auth_tokens.create(store, admin, me, "push", retry_token="t"))
+    refused(Reason.RETRY_TOKEN_REUSED, lambda: groups.add_user(store, admin, me, group, retry_token="t"))
+    assert auth_tokens.listed(store, admin, me) == ()
+    assert groups.add_user(store, admin, me, group, retry_token="fresh").ocid != member.ocid
 
 
 # Bearer tokens of the registry.

@@ -25,19 +25,13 @@ class Owned:
 
 def get(connection: Connection, tenancy: str, ocid: str) -> Owned | None:
     """The resource of a tenancy with that OCID, unless it is deleted."""
-    query = _everywhere(len(metadata.tables), is_deleted=False)
+    query = _everywhere(len(metadata.tables))
     row = connection.execute(query, {"resource": ocid, "owner": tenancy}).one_or_none()
     return None if row is None else Owned(row.compartment, row.defined_tags or {})
 
 
-def is_deleted(connection: Connection, tenancy: str, ocid: str) -> bool:
-    """Whether the tenancy has a row of that OCID which says that the resource is deleted."""
-    query = _everywhere(len(metadata.tables), is_deleted=True)
-    return connection.execute(query, {"resource": ocid, "owner": tenancy}).first() is not None
-
-
 @lru_cache(maxsize=4)
-def _everywhere(_tables: int, *, is_deleted: bool) -> CompoundSelect[Any]:
+def _everywhere(_tables: int) -> CompoundSelect[Any]:
     """One look by primary key into each table of owned rows; built anew when tables were added."""
     # A tenancy is its root compartment, too; what holds for that one counts.
     tables = [
@@ -50,7 +44,7 @@ def _everywhere(_tables: int, *, is_deleted: bool) -> CompoundSelect[Any]:
             select(*(table.c[name] for name in _COLUMNS)).where(
                 table.c.ocid == bindparam("resource"),
                 table.c.tenancy == bindparam("owner"),
-                table.c.lifecycle_state == "DELETED" if is_deleted else table.c.lifecycle_state != "DELETED",
+                table.c.lifecycle_state != "DELETED",
             )
             for table in tables
         )
