@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from places import NOON, PARTS, PROJECT, free_port
+from s3_server import S3Server, s3_server
 
 from assay.clock import SetClock, Site
 from assay.secret import Secret
@@ -98,3 +99,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def store(database: Database, clock: SetClock) -> Store:
     """A store on the test's database and clock."""
     return Store(database, clock, Site("oc1", "local"), Secret("page key of the tests"))
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server on loopback, with a bucket for all tests; each uses a prefix of its own."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -2,5 +2,20 @@
 
 from assay.storage.blobs.folder import FolderBlobs
 from assay.storage.blobs.port import BLOBS_OPENED, PAGE_ROWS, BlobStore, KeptBlob, StagedUpload, Staging
+from assay.storage.blobs.s3 import S3Blobs
+from assay.storage.blobs.s3_bucket import Bucket, S3Place
+from assay.storage.blobs.s3_signature import S3Credentials
 
-__all__ = ["BLOBS_OPENED", "PAGE_ROWS", "BlobStore", "FolderBlobs", "KeptBlob", "StagedUpload", "Staging"]
+__all__ = [
+    "BLOBS_OPENED",
+    "PAGE_ROWS",
+    "BlobStore",
+    "Bucket",
+    "FolderBlobs",
+    "KeptBlob",
+    "S3Blobs",
+    "S3Credentials",
+    "S3Place",
+    "StagedUpload",
+    "Staging",
+]

@@ -44,6 +44,9 @@ class FolderBlobs:
         #: Folders of blobs that this process has seen to be durable.
         self._durable: set[Path] = set()
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
     def begin(self, upload: str) -> None:
         """Make an empty staged file for a new upload."""
         with _translated():

@@ -68,7 +68,7 @@ class Staging(Protocol):
         ...
 
     def append(self, content: bytes) -> int:
-        """Write behind what there is; the new size. What failed was not appended, and may be appended again."""
+        """Write a piece, of 8 MiB at most, behind what there is; the new size. What failed may be appended again."""
         ...
 
     def settle(self) -> str:
@@ -96,6 +96,10 @@ class BlobStore(Protocol):
 
     A name of an upload that no upload may have is one of an unknown upload.
     """
+
+    def close(self) -> None:
+        """Let go of threads and connections; nothing may be asked any more."""
+        ...
 
     def begin(self, upload: str) -> None:
         """Make room for a new upload. Refused: UPLOAD_UNKNOWN for what no upload may be named."""
