@@ -22,13 +22,16 @@ from assay.iam.identity.trail import retention, sealing
 from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
 from assay.registry import pushes, uploads
+from assay.registry.collection import scrub
+from assay.registry.collection.turns import Turns
 from assay.registry.pulls import PullCounter
 from assay.registry.rules import sweep
 from assay.registry.uploads import Intake
 from assay.scanning import purge
 from assay.secret import Secret
 from assay.settings import Settings
-from assay.storage import Database, FolderBlobs, Store, jobs, migrations
+from assay.storage import BlobStore, Database, FolderBlobs, Store, jobs, migrations
+from assay.storage.blobs import Bucket, S3Blobs, S3Credentials, S3Place
 from assay.storage.dbos_jobs import DbosJobs
 from assay.storage.installation import keep_sealed, sealed, site_of
 from assay.storage.outbox import Dispatcher
@@ -55,7 +58,7 @@ class App:
 
     settings: Settings
     store: Store
-    blobs: FolderBlobs
+    blobs: BlobStore
     readers: LayerReaders
     intake: Intake
     pulls: PullCounter
@@ -65,6 +68,9 @@ class App:
     jobs: DbosJobs
     dispatcher: Dispatcher
     schedule: Schedule
+    #: What takes its time, each in a thread of its own, and what it does.
+    collection: tuple[Schedule, ...]
+    turns: Turns
     first_start: FirstStart | None
     #: Why nobody is answered at the admission port; empty when it is open. Without answers clusters deny everything.
     admission_closed_because: str = ""
@@ -73,14 +79,18 @@ class App:
         """Begin to deliver facts, run jobs and do upkeep."""
         self.jobs.start(journey.job_handlers(self.store, self.blobs, self.readers))
         self.dispatcher.start()
-        self.schedule.start()
+        for each in (self.schedule, *self.collection):
+            each.start()
 
     def stop(self) -> None:
         """End in the reverse order; what is unfinished goes on at the next start."""
-        self.schedule.stop()
+        self.turns.stop()
+        for each in (*self.collection, self.schedule):
+            each.stop()
         self.dispatcher.stop()
         self.jobs.stop()
         self.readers.close()
+        self.blobs.close()
         self.store.database.close()
 
     @property
@@ -105,6 +115,7 @@ class App:
         try:
             with self.store.database.read() as connection:
                 states = feeds.state(connection, self.store.clock.now())
+                damaged = scrub.damaged(connection)
             database = Condition("database", well=True, needed=True)
         except AssayError as fault:
             return (Condition("database", well=False, says=str(fault), needed=True),)
@@ -114,6 +125,7 @@ class App:
             Condition("vault", well=not self.root.sealed_because, says=self.root.sealed_because),
             Condition("admission", well=not self.admission_closed_because, says=self.admission_closed_because),
             Condition("feeds", well=not amiss, says=amiss),
+            Condition("contents", well=not damaged, says=f"{damaged} damaged: see assay registry damage"),
         )
 
     def counts(self) -> Mapping[str, float]:
@@ -175,7 +187,9 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
     page_key = _installation_secret(database, clock, root, "page-key")
     store = Store(database, clock, site, page_key, settings.unrated_counts_as)
     first = first_start.bootstrap(store)
-    blobs = FolderBlobs(settings.data_folder / "blobs")
+    blobs = _blobs(settings)
+    if settings.blob_fsync == "off":
+        log.warning("blob_fsync is off: a power cut may take blobs whose push was acknowledged")
     readers = LayerReaders(partial(keep_part, store), processes=settings.readers)
     feeds.configure(store, [_feed(settings)])
     hosts = (settings.registry_host, *settings.registry_aliases)
@@ -189,8 +203,10 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
         blob_bytes_max=settings.blob_bytes_max,
         open_uploads_max=settings.open_uploads_max,
         open_uploads_of_user_max=settings.open_uploads_max_user,
+        unused_microseconds=settings.collection_grace,
     )
     pulls = PullCounter(store)
+    turns = _turns(settings, store, blobs)
     return App(
         settings=settings,
         store=store,
@@ -204,6 +220,8 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
         jobs=engine,
         dispatcher=Dispatcher(store, listeners, revisions.published_revision),
         schedule=Schedule((*_upkeep(intake, pulls, engine), *_retention(settings, store, pulls))),
+        collection=tuple(Schedule([each]) for each in _collection(turns)),
+        turns=turns,
         first_start=first,
     )
 
@@ -226,6 +244,53 @@ def open_records(settings: Settings) -> Iterator[Store]:
         yield Store(database, clock, site, Secret.random(32))
     finally:
         database.close()
+
+
+@contextmanager
+def open_contents(settings: Settings) -> Iterator[Turns]:
+    """Rows and blobs of the installation that `settings` name, for the operator's upkeep; as `open_records`."""
+    with open_records(settings) as store:
+        blobs = _blobs(settings)
+        try:
+            yield _turns(settings, store, blobs)
+        finally:
+            blobs.close()
+
+
+def _blobs(settings: Settings) -> BlobStore:
+    """The blob store that the settings name; an object store is not asked yet. Errors: Refused."""
+    if not settings.blob_store:
+        return FolderBlobs(settings.data_folder / "blobs", is_durable=settings.blob_fsync == "on")
+    place = S3Place.of(
+        settings.blob_store,
+        endpoint=settings.s3_address,
+        region=settings.s3_region,
+        is_path_style=settings.s3_path_style == "on",
+        allows_plain_http=settings.s3_plain_http == "on",
+    )
+    credentials = S3Credentials(settings.s3_access_key, settings.s3_secret_key or Secret(""), settings.s3_session_token)
+    # Signatures say the time, and the object store compares it with its own: never a clock that was set.
+    return S3Blobs(Bucket(place, credentials, SystemClock()))
+
+
+def _turns(settings: Settings, store: Store, blobs: BlobStore) -> Turns:
+    return Turns(
+        store,
+        blobs,
+        window=settings.restore_window,
+        grace=settings.collection_grace,
+        blobs_per_second=settings.collection_blobs_per_second,
+        scrub_every=settings.scrub_interval,
+        scrub_bytes_per_second=settings.scrub_bytes_per_second,
+    )
+
+
+def _collection(turns: Turns) -> Sequence[Upkeep]:
+    return (
+        Upkeep("purge", 60.0, turns.purge),
+        Upkeep("collection of blobs", 60.0, turns.sweep),
+        Upkeep("scrub", 60.0, turns.scrub),
+    )
 
 
 def _make_data_folder(settings: Settings) -> None:

@@ -38,7 +38,12 @@ _LIMITS = {
     "blob_bytes_max": (1024**2, 1024**4),
     "open_uploads_max": (1, _MANY),
     "open_uploads_max_user": (1, _MANY),
+    "collection_blobs_per_second": (0, _MANY),
+    "scrub_bytes_per_second": (0, 10**12),
 }
+
+#: Durations up to a year, each with the least that it may be.
+_SPANS = {"restore_window": 0, "retention_interval": 0, "scrub_interval": 0, "collection_grace": 2 * HOUR}
 
 
 def _home(variable: str, default: str) -> Path:
@@ -81,12 +86,32 @@ class Settings:
     feed_interval: int = HOUR
     #: Whether a blob is on the disk before its push is acknowledged. "off" is for measurements.
     blob_fsync: str = "on"
+    #: Where blobs lie: empty for a folder in the data folder, or s3://BUCKET/PREFIX.
+    blob_store: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key: str = ""
+    s3_secret_key: Secret | None = None
+    s3_session_token: Secret | None = None
+    #: Whether the bucket stands in the path of addresses, and not before the host.
+    s3_path_style: str = "on"
+    #: Whether the endpoint may have no TLS although it is not on loopback.
+    s3_plain_http: str = "off"
+    #: Whether clients are sent to the object store for blobs, and how long such an address lasts.
+    blob_redirect: str = "off"
+    blob_redirect_lifetime: int = MINUTE
     readers: int = 2
     unrated_counts_as: str = "medium"
     session_lifetime: int = 12 * HOUR
     registry_token_lifetime: int = 5 * MINUTE
     #: How long a deleted image can be restored; then it is purged.
     restore_window: int = 2 * DAY
+    #: How long a blob that nothing needs any more stays, and one that was uploaded waits for its manifest.
+    collection_grace: int = DAY
+    collection_blobs_per_second: int = 50
+    #: How often everything stored is read again to find damage, and how fast; an interval of 0 for never.
+    scrub_interval: int = 7 * DAY
+    scrub_bytes_per_second: int = 20_000_000
     #: How often retention policies go through each repository; 0 for on command alone.
     retention_interval: int = HOUR
     #: How long API keys and auth tokens last whose maker says nothing else.
@@ -127,9 +152,9 @@ class Settings:
                 no_limit = "; 0 is no limit" if least == 0 else ""
                 raise Refused(f"{name} is {getattr(self, name)}.", advice=f"Give {least} to {most}{no_limit}.")
         self._check_proxies()
-        for name in ("restore_window", "retention_interval"):
-            if not 0 <= getattr(self, name) <= 366 * DAY:
-                raise Refused(f"{name} is out of range.", advice="Give seconds, from 0 to a year.")
+        for name, least in _SPANS.items():
+            if not least <= getattr(self, name) <= 366 * DAY:
+                raise Refused(f"{name} is out of range.", advice=f"Give seconds, from {least // SECOND} to a year.")
         if not SECOND <= self.credential_lifetime <= 3650 * DAY:
             raise Refused("credential_lifetime is out of range.", advice="Give seconds, at most ten years.")
         self.endpoints(self.region)
@@ -137,8 +162,11 @@ class Settings:
             raise Refused(
                 f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
             )
-        if self.blob_fsync not in ("on", "off"):
-            raise Refused(f"blob_fsync is {self.blob_fsync!r}.", advice="Use on or off.")
+        for name in _SWITCHES:
+            if getattr(self, name) not in ("on", "off"):
+                raise Refused(f"{name} is {getattr(self, name)!r}.", advice="Use on or off.")
+        if not SECOND <= self.blob_redirect_lifetime <= HOUR:
+            raise Refused("blob_redirect_lifetime is out of range.", advice="Give seconds, at most an hour.")
         if self.log_format not in ("text", "json"):
             raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
 
@@ -160,6 +188,11 @@ class Settings:
     def database(self) -> str:
         """The database's URL; by default a file in the data folder."""
         return self.database_url or f"sqlite:///{self.data_folder / 'assay.db'}"
+
+    @property
+    def s3_address(self) -> str:
+        """Where the object store listens; by default Amazon's."""
+        return self.s3_endpoint or f"https://s3.{self.s3_region}.amazonaws.com"
 
     @property
     def jobs_database(self) -> str:
@@ -250,5 +283,9 @@ _IN_SECONDS = {
     "registry_token_lifetime",
     "credential_lifetime",
     "restore_window",
+    "collection_grace",
+    "scrub_interval",
     "retention_interval",
+    "blob_redirect_lifetime",
 }
+_SWITCHES = ("blob_fsync", "s3_path_style", "s3_plain_http", "blob_redirect")

@@ -23,6 +23,7 @@ from assay.cli import (
     people,
     policies,
     quotas,
+    registry,
     repositories,
     retention,
     scanners,
@@ -65,6 +66,7 @@ _GROUPS = (
     ("The installation", "feed", feeds.app),
     ("The installation", "job", feeds.jobs),
     ("The installation", "audit", audit.app),
+    ("The installation", "registry", registry.app),
 )
 for panel, name, commands in _GROUPS:
     app.add_typer(commands, name=name, rich_help_panel=panel)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select
 
 from assay.registry.blobs import wrong_size
 from assay.registry.claims import GRACE_MICROSECONDS
+from assay.registry.collection import sweep
 from assay.registry.records import checking as records
 from assay.registry.records import collecting, damage, scrubbing
 from assay.registry.records import repositories as repository_records
@@ -125,7 +126,8 @@ def _rows_without_bytes(store: Store, blobs: BlobStore) -> Iterator[Finding]:
             # Again, with the row locked: collection takes bytes and row in one transaction.
             with store.database.write() as connection:
                 is_there = collecting.lock_blob(connection, digest)
-                says = wrong_size(size, blobs.size(digest)) if is_there else ""
+                is_going = is_there and sweep.is_half_collected(connection, blobs, digest)
+                says = wrong_size(size, blobs.size(digest)) if is_there and not is_going else ""
             if says:
                 yield Finding("", digest.text, f"the blob has a row, and {says}")
         if not page:

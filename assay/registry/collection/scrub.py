@@ -12,14 +12,14 @@ from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from assay.clock import DAY
-from assay.errors import Refused
+from assay.errors import Refused, Unavailable
 from assay.oci import Digest
 from assay.registry.blobs import wrong_size
-from assay.registry.collection import rounds
+from assay.registry.collection import rounds, sweep
 from assay.registry.collection.pace import AT_ONCE, Pace
 from assay.registry.records import damage
 from assay.registry.records import scrubbing as records
-from assay.registry.records.damage import Content
+from assay.registry.records.damage import Content, Damage
 from assay.storage import BlobStore, Store
 
 SCRUBBED = Counter("assay_scrubbed_bytes_total", "Stored bytes that were hashed again")
@@ -29,6 +29,7 @@ ROUND_MICROSECONDS = 7 * DAY
 #: A page ends with the blob that brings it to so many bytes: what is read twice after an interruption.
 PAGE_BYTES = 256 * 1024**2
 PAGE_ROWS = 200
+DAMAGES_MAX = 1_000
 _READ_BYTES = 1024 * 1024
 _CHANGED = "its bytes have changed"
 
@@ -55,6 +56,16 @@ def scrub(store: Store, blobs: BlobStore, *, every: int = 0, pace: Pace = AT_ONC
     rounds.pages(store, "scrub of blobs", reading.blob_page, every=every, pace=pace)
     rounds.pages(store, "scrub of manifests", reading.manifest_page, every=every, pace=pace)
     return reading.result()
+
+
+def damaged(connection: Connection) -> int:
+    """How many blobs and manifests are known to be damaged."""
+    return damage.counted(connection)
+
+
+def damages(connection: Connection) -> tuple[Damage, ...]:
+    """Those of them that come first, at most `DAMAGES_MAX`."""
+    return damage.listed(connection, rows_max=DAMAGES_MAX)
 
 
 class _Reading:
@@ -114,6 +125,11 @@ class _Reading:
                     self._note(len(piece))
         except Refused:
             return wrong_size(size, None)
+        except Unavailable as fault:
+            # The store works and this blob's bytes do not: that is damage. A store that is away ends the run.
+            if fault.may_pass:
+                raise
+            return "its bytes cannot be read"
         return "" if running.hexdigest() == digest.encoded else _CHANGED
 
     def _judge(self, kind: Content, digest: Digest, says: str) -> None:
@@ -125,7 +141,7 @@ class _Reading:
         with self._store.database.write() as connection:
             if not says:
                 damage.mended(connection, kind, digest)
-            elif not _is_there(connection, kind, digest):
+            elif not _is_there(connection, self._blobs, kind, digest):
                 return
             else:
                 damage.note(connection, kind, digest, says, self._store.clock.now())
@@ -142,8 +158,10 @@ class _Reading:
         self._pace.spend(size)
 
 
-def _is_there(connection: Connection, kind: Content, digest: Digest) -> bool:
+def _is_there(connection: Connection, blobs: BlobStore, kind: Content, digest: Digest) -> bool:
     """Whether a content is still stored, and a manifest still damaged; its row is locked."""
     if not records.locked(connection, kind, digest):
         return False
-    return kind is Content.BLOB or not digest.matches(records.content_of(connection, digest) or b"")
+    if kind is Content.BLOB:
+        return not sweep.is_half_collected(connection, blobs, digest)
+    return not digest.matches(records.content_of(connection, digest) or b"")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import Counter
+from sqlalchemy import Connection
 
 from assay.clock import DAY, Instant
 from assay.errors import Refused
@@ -92,6 +93,14 @@ def _collect(store: Store, blobs: BlobStore, digest: Digest, grace: int) -> int 
     BLOBS_COLLECTED.inc()
     BYTES_COLLECTED.inc(size)
     return size
+
+
+def is_half_collected(connection: Connection, blobs: BlobStore, digest: Digest) -> bool:
+    """Whether the sweep took a blob's bytes and was interrupted: nobody holds the blob, and its row goes next.
+
+    The blob's row is locked by the caller.
+    """
+    return blobs.size(digest) is None and not records.is_held(connection, digest)
 
 
 def _take_in(store: Store, blobs: BlobStore, after: str) -> tuple[int, str]:

@@ -27,6 +27,11 @@ def lock_blob(connection: Connection, digest: Digest) -> bool:
     return connection.execute(query).one_or_none() is not None
 
 
+def is_held(connection: Connection, digest: Digest) -> bool:
+    """Whether a repository holds a blob."""
+    return connection.execute(select(exists().where(repository_blob.c.digest == digest.text))).scalar_one()
+
+
 def let_go(connection: Connection, digests: Collection[Digest], now: Instant) -> None:
     """Begin the grace of those of these blobs that no repository holds any more.
 
@@ -78,7 +83,7 @@ def due_size(connection: Connection, digest: Digest, horizon: Instant) -> int | 
     row = connection.execute(select(blob.c.size, blob.c.time_unreferenced).where(here).with_for_update()).one_or_none()
     if row is None or row.time_unreferenced is None or row.time_unreferenced > horizon:
         return None
-    if connection.execute(select(exists().where(repository_blob.c.digest == digest.text))).scalar_one():
+    if is_held(connection, digest):
         connection.execute(update(blob).where(here).values(time_unreferenced=None))
         return None
     return int(row.size)
