@@ -18,6 +18,9 @@ from assay.errors import Reason, Refused
 from assay.iam import Actor
 from assay.oci import Digest
 from assay.registry import blobs, images, pulls, pushes, removals, repositories, tags, uploads
+from assay.registry.collection.purge import purge as purge_all
+from assay.registry.collection.scrub import scrub as scrub_all
+from assay.registry.collection.sweep import sweep as sweep_all
 from assay.registry.model import ImageFilter, LifecycleState
 
 SHARED = b"a layer that every repository has " * 8
@@ -174,6 +177,8 @@ class Act:
     prepare: Callable[[Scene], None]
     do: Callable[[Scene], None]
     check: Callable[[Scene], None] = nothing
+    #: What cannot be read is noted as damage, until it is read again.
+    notes_damage: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -287,6 +292,51 @@ def deleted_image(scene: Scene) -> None:
     delete(scene)
 
 
+def overdue_image(scene: Scene) -> None:
+    """An image that was deleted so long ago that it can be restored no more."""
+    deleted_image(scene)
+    scene.clock.advance(removals.RESTORE_MICROSECONDS + 1)
+
+
+def purge(scene: Scene) -> None:
+    """Let what was deleted long ago go for good."""
+    purge_all(scene.room.store)
+
+
+def unheld_blobs(scene: Scene) -> None:
+    """Blobs that no repository holds any more, and one that no row names."""
+    overdue_image(scene)
+    purge(scene)
+    scene.clock.advance(DAY)
+    purge(scene)
+    scene.room.blobs.put(Digest.of(scene.layer("stray")), scene.layer("stray"))
+    sweep_all(scene.room.store, scene.room.blobs)
+    scene.clock.advance(DAY)
+
+
+def sweep(scene: Scene) -> None:
+    """Let blobs go that nobody holds."""
+    sweep_all(scene.room.store, scene.room.blobs)
+
+
+def scrub(scene: Scene) -> None:
+    """Read all that is stored."""
+    scrub_all(scene.room.store, scene.room.blobs)
+
+
+def _is_purged(scene: Scene) -> None:
+    narrow = ImageFilter(repository_name=scene.name, lifecycle_state=LifecycleState.DELETED)
+    assert images.listed(scene.room.store, scene.actor, narrow).items == ()
+    assert scene.room.repository(scene.name).layer_count == 2
+
+
+def _is_swept(scene: Scene) -> None:
+    gone = (scene.layer("one"), scene.config("one"), scene.layer("stray"))
+    assert [scene.room.blobs.size(Digest.of(content)) for content in gone] == [None, None, None]
+    kept = (scene.layer("stays"), scene.config("stays"), SHARED)
+    assert [scene.room.blobs.size(Digest.of(content)) for content in kept] == list(map(len, kept))
+
+
 def _is_gone(scene: Scene) -> None:
     assert scene.room.repository(scene.name).image_count == 1
     assert tags.listed(scene.room.store, scene.actor, scene.name)[0] == ("stays",)
@@ -320,5 +370,10 @@ CLIENT_ACTS = (
     Act("restore", deleted_image, restore, _is_back),
     Act("delete of a repository", one_image, delete_repository),
 )
-UPKEEP_ACTS = (Act("expiry and settling", idle_uploads, expire, _is_settled),)
+UPKEEP_ACTS = (
+    Act("expiry and settling", idle_uploads, expire, _is_settled),
+    Act("purge", overdue_image, purge, _is_purged),
+    Act("sweep", unheld_blobs, sweep, _is_swept),
+    Act("scrub", one_image, scrub, notes_damage=True),
+)
 ACTS = {act.name: act for act in (*CLIENT_ACTS, *UPKEEP_ACTS)}

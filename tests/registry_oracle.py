@@ -47,9 +47,12 @@ Rows = dict[str, Any]
 
 
 def _blobs(rows: Rows, blobs: BlobStore) -> Iterator[str]:
-    """Each row of a blob has its bytes, under its digest, and what a repository holds is such a row."""
+    """Each blob that a repository holds has a row, and each row its bytes, under their digest."""
     sizes = {row.digest: row.size for row in rows["blob"]}
+    held = {row.digest for row in rows["repository_blob"]}
     for digest, size in sizes.items():
+        if digest not in held and blobs.size(Digest(digest)) is None:
+            continue  # the sweep was interrupted between its bytes and its row
         if blobs.size(Digest(digest)) != size:
             yield f"the blob {digest} has {blobs.size(Digest(digest))} bytes, its row says {size}"
             continue

@@ -14,13 +14,14 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from fault_points import Kind, Points, kill, watched
+from fault_points import Kind, Points, kill, watched_files, watched_rows
 from places import NOON
 from registry_acts import ACTS, Act, Ledger, Scene
 from registry_oracle import emptied, faults
 from registry_pieces import Room
 
 from assay.clock import Instant, SetClock, Site
+from assay.registry.collection.fsck import fsck
 from assay.secret import Secret
 from assay.storage import Database, Store
 
@@ -79,15 +80,16 @@ def opened(place: Path, url: str) -> Scene:
 
 def broken_off(place: Path, url: str, act: Act, kind: Kind, number: int) -> None:
     """Prepare the act, and die amid it."""
-    scene = opened(place, url)
-    database = scene.room.store.database
-    emptied(database)
-    act.prepare(scene)
-    (place / "kept").write_text(json.dumps({"now": scene.clock.now(), "found": scene.found}))
     points = Points()
-    scene.attempts = 1
-    with watched(points, place / "blobs", database), points.armed(kind, number, marked(place / "said")):
-        act.do(scene)
+    with watched_files(points, place / "blobs"):
+        scene = opened(place, url)
+        database = scene.room.store.database
+        emptied(database)
+        act.prepare(scene)
+        (place / "kept").write_text(json.dumps({"now": scene.clock.now(), "found": scene.found}))
+        scene.attempts = 1
+        with watched_rows(points, database), points.armed(kind, number, marked(place / "said")):
+            act.do(scene)
 
 
 def marked(said: Path) -> Callable[[object], None]:
@@ -114,7 +116,7 @@ def looked_at(place: Path, url: str, act: Act) -> None:
 
 def check(scene: Scene) -> None:
     """Rows and files agree, and what was acknowledged pulls."""
-    found = faults(scene.room.store.database, scene.room.blobs)
+    found = [*faults(scene.room.store.database, scene.room.blobs), *fsck(scene.room.store, scene.room.blobs)]
     if found:
         raise AssertionError(found)
     scene.check_acknowledged()

@@ -5,6 +5,7 @@ who puts the file back, or by a disk that reads it right after all. A damaged ma
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from logging import getLogger
 
@@ -53,8 +54,9 @@ def scrub(store: Store, blobs: BlobStore, *, every: int = 0, pace: Pace = AT_ONC
     `pace` counts bytes. Errors: Unavailable when the medium or the database fails; the round goes on from there.
     """
     reading = _Reading(store, blobs, pace)
-    rounds.pages(store, "scrub of blobs", reading.blob_page, every=every, pace=pace)
-    rounds.pages(store, "scrub of manifests", reading.manifest_page, every=every, pace=pace)
+    with suppress(_StoppedError):
+        rounds.pages(store, "scrub of blobs", reading.blob_page, every=every, pace=pace)
+        rounds.pages(store, "scrub of manifests", reading.manifest_page, every=every, pace=pace)
     return reading.result()
 
 
@@ -66,6 +68,10 @@ def damaged(connection: Connection) -> int:
 def damages(connection: Connection) -> tuple[Damage, ...]:
     """Those of them that come first, at most `DAMAGES_MAX`."""
     return damage.listed(connection, rows_max=DAMAGES_MAX)
+
+
+class _StoppedError(Exception):
+    """It is to stop amid a blob, which may be long: the page is read again in the next turn."""
 
 
 class _Reading:
@@ -121,13 +127,15 @@ class _Reading:
         try:
             with self._blobs.open(digest) as file:
                 while piece := file.read(_READ_BYTES):
+                    if not self._pace.goes_on:
+                        raise _StoppedError
                     running.update(piece)
                     self._note(len(piece))
         except Refused:
             return wrong_size(size, None)
-        except Unavailable as fault:
+        except Unavailable as failure:
             # The store works and this blob's bytes do not: that is damage. A store that is away ends the run.
-            if fault.may_pass:
+            if failure.may_pass:
                 raise
             return "its bytes cannot be read"
         return "" if running.hexdigest() == digest.encoded else _CHANGED

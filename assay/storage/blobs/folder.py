@@ -5,10 +5,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import FileIO
+from io import BufferedReader, FileIO, RawIOBase
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from assay.clock import Instant
 from assay.errors import Refused, Unavailable, not_found
@@ -26,6 +26,8 @@ from assay.storage.blobs.port import (
 
 #: What is read in one go of a staged file that has to be hashed again.
 _READ_BYTES = 1024 * 1024
+#: What is read of a blob at once.
+_BUFFER_BYTES = 128 * 1024
 
 
 class FolderBlobs:
@@ -104,11 +106,11 @@ class FolderBlobs:
         """The blob's file."""
         with _translated():
             try:
-                blob = self._target(digest).open("rb")
+                file = self._target(digest).open("rb", buffering=0)
             except FileNotFoundError:
                 raise not_found() from None
         BLOBS_OPENED.inc()
-        with blob:
+        with BufferedReader(_BlobFile(file), _BUFFER_BYTES) as blob:
             yield blob
 
     def path(self, digest: Digest) -> Path | None:
@@ -273,6 +275,37 @@ class _StagedFile:
     def release(self) -> None:
         """Close the file, which unlocks it."""
         self._file.close()
+
+
+class _BlobFile(RawIOBase):
+    """A blob's open file, whose faults are said as Unavailable: one that cannot be read stays so until it is mended."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        try:
+            return self._file.readinto(buffer)
+        except OSError as fault:
+            raise Unavailable(
+                f"A blob cannot be read: {fault.strerror or fault}.", advice="Check the disk.", may_pass=False
+            ) from fault
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _status(path: Path) -> os.stat_result | None:
