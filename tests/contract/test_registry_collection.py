@@ -210,6 +210,19 @@ def test_a_scrub_goes_on_from_where_it_was_and_begins_again_when_it_is_time(room
     assert scrub(room.store, room.blobs, every=HOUR).blobs == 2
 
 
+def test_a_scrub_stops_amid_a_long_blob_and_reads_it_again(room: Room) -> None:
+    _, manifest = room.push_image("v1", layers=[b"0" * 3_000_000])
+
+    class Stopping(Pace):
+        def spend(self, amount: int = 1) -> None:
+            if amount > 1_000_000:
+                self.stopping.set()
+
+    assert scrub(room.store, room.blobs, pace=Stopping(), every=HOUR).content_bytes < 2_000_000
+    again = scrub(room.store, room.blobs, every=HOUR)
+    assert (again.blobs, again.content_bytes) == (2, 3_000_000 + 15 + len(manifest))
+
+
 #: A row that was changed behind everybody's back, and what the check says of it.
 BROKEN = {
     "a count": ("UPDATE repository SET layer_count = 7", "the repository says"),
