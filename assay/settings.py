@@ -162,13 +162,16 @@ class Settings:
             raise Refused(
                 f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
             )
+        self._check_store()
+        if self.log_format not in ("text", "json"):
+            raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
+
+    def _check_store(self) -> None:
         for name in _SWITCHES:
             if getattr(self, name) not in ("on", "off"):
                 raise Refused(f"{name} is {getattr(self, name)!r}.", advice="Use on or off.")
         if not SECOND <= self.blob_redirect_lifetime <= HOUR:
             raise Refused("blob_redirect_lifetime is out of range.", advice="Give seconds, at most an hour.")
-        if self.log_format not in ("text", "json"):
-            raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
 
     def _check_proxies(self) -> None:
         for proxy in self.trusted_proxies:

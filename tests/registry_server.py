@@ -19,7 +19,7 @@ from assay.http.sendfile import SendfileProtocol
 from assay.iam import Actor, credentials, identity
 from assay.registry.pulls import PullCounter
 from assay.registry.uploads import Intake
-from assay.storage import FolderBlobs, Store
+from assay.storage import BlobStore, FolderBlobs, Store
 
 SERVICE = "registry.test"
 
@@ -42,7 +42,7 @@ class Server:
     port: int
     services: Services
     account: Account
-    blobs: FolderBlobs
+    blobs: BlobStore
 
     @property
     def store(self) -> Store:
@@ -95,9 +95,12 @@ def colleague_of(account: Account, store: Store, name: str, *statements: str) ->
 
 @contextmanager
 def started(store: Store, folder: Path, account: Account | None = None, **settings: Any) -> Iterator[Server]:
-    """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to uploads, `services` to the door."""
+    """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to uploads, `services` to the door.
+
+    Its blobs lie in `folder`, unless `blobs` are given.
+    """
     account = account or account_of(store, "tests")
-    blobs = FolderBlobs(folder)
+    blobs = settings.pop("blobs", None) or FolderBlobs(folder)
     intake = Intake(store, blobs, **settings.pop("intake", {}))
     more = settings.pop("services", {})
     with ThreadPoolExecutor(8, thread_name_prefix="registry") as pool:

@@ -17,6 +17,8 @@ from assay.registry.model import StoredManifest, TagOrDigest, tag_or_digest
 
 #: What is read and sent in one go where the kernel can't send the file by itself.
 READ_BYTES = 256 * 1024
+#: The same from a store without files, of which each read is a request of its own.
+REMOTE_READ_BYTES = 4 * 1024 * 1024
 CATALOG_PAGE_MAX = 1_000
 
 
@@ -76,6 +78,8 @@ async def get_blob(exchange: Exchange, actor: Actor, name: str, digest_text: str
     headers = content_headers(held.digest, "application/octet-stream", held.size) | {"accept-ranges": "bytes"}
     if exchange.header("if-none-match") == headers["etag"]:
         await exchange.reply(304, {"etag": headers["etag"]})
+        return
+    if exchange.method == "GET" and await _is_sent_elsewhere(exchange, held):
         return
     span = Span(0, held.size)
     status = 200
@@ -172,24 +176,55 @@ async def _send_blob(exchange: Exchange, held: HeldBlob, span: Span, status: int
     blob = await exchange.call(opened.__enter__)
     gone = asyncio.create_task(_hung_up(exchange))
     try:
-        await exchange.start(status, headers)
-        await _send_pieces(exchange, blob, span, gone)
+        await exchange.call(blob.seek, span.offset)
+        pieces = _Pieces(blob, span.count, REMOTE_READ_BYTES if held.path is None else READ_BYTES)
+        await _send_pieces(exchange, pieces, gone, status, headers)
     finally:
         gone.cancel()
         await exchange.call(opened.__exit__, None, None, None)
 
 
-async def _send_pieces(exchange: Exchange, blob: BinaryIO, span: Span, gone: asyncio.Task[None]) -> None:
-    """Send by reading, where the kernel can't send the file by itself: under TLS, or from a store without files."""
-    await exchange.call(blob.seek, span.offset)
-    left = span.count
-    while left and not gone.done():
-        piece = await exchange.call(blob.read, min(left, READ_BYTES))
-        if not piece:
-            raise Corrupt(f"A blob ends {left} bytes too early.")
-        left -= len(piece)
+class _Pieces:
+    """A blob that is read, where the kernel can't send the file by itself: under TLS, or from a store without files."""
+
+    def __init__(self, blob: BinaryIO, count: int, piece_bytes: int) -> None:
+        self._blob = blob
+        self._piece_bytes = piece_bytes
+        self.left = count
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end. Errors: Corrupt, Unavailable."""
+        piece = self._blob.read(min(self.left, self._piece_bytes))
+        if self.left and not piece:
+            raise Corrupt(f"A blob ends {self.left} bytes too early.")
+        self.left -= len(piece)
+        return piece
+
+
+async def _send_pieces(
+    exchange: Exchange, pieces: _Pieces, gone: asyncio.Task[None], status: int, headers: dict[str, str]
+) -> None:
+    """Send one piece after the other. The first is read before anything is sent: a fault can still be answered."""
+    piece = await exchange.call(pieces.read)
+    await exchange.start(status, headers)
+    while piece and not gone.done():
         await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+        piece = await exchange.call(pieces.read)
     await exchange.send({"type": "http.response.body", "body": b""})
+
+
+async def _is_sent_elsewhere(exchange: Exchange, held: HeldBlob) -> bool:
+    """Whether the client, who may pull the blob, was shown where to get it: from the object store itself."""
+    services = exchange.services
+    if not services.blob_redirect_seconds:
+        return False
+    address = await exchange.call(services.intake.blobs.address, held.digest, services.blob_redirect_seconds)
+    if address is None:
+        return False
+    # Whoever has the address gets the blob, so nobody on the way may keep it.
+    headers = {"location": address, "docker-content-digest": held.digest.text, "cache-control": "no-store"}
+    await exchange.reply(307, headers)
+    return True
 
 
 async def _hung_up(exchange: Exchange) -> None:

@@ -39,6 +39,8 @@ class Services:
     `pool` is the registry's own bounded pool of threads. `url`: where clients reach the server, scheme included; empty
     to believe each request's `Host`. `service`: the name for which bearer tokens are given out. `token_lifetime` in
     microseconds. `meters` count requests to the registry, `token_meters` those to the token server.
+    `blob_redirect_seconds`: how long the addresses last by which blobs are got from the object store itself; 0 to send
+    them all from here.
     """
 
     intake: Intake
@@ -50,6 +52,7 @@ class Services:
     manifest_limits: ManifestLimits = field(default_factory=ManifestLimits)
     meters: Meters = field(default_factory=Meters.unlimited)
     token_meters: Meters = field(default_factory=Meters.unlimited)
+    blob_redirect_seconds: int = 0
 
 
 class Exchange:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from assay.admission import identity
 from assay.admission.identity import ServerIdentity
 from assay.app import App
+from assay.clock import SECOND
 from assay.errors import Refused
 from assay.http import admission, distribution, health
 from assay.http.certificates import RenewedContext, renew_hourly
@@ -112,6 +113,7 @@ def _services(app: App, pool: Executor) -> Services:
             address_per_second=settings.token_requests_per_second_address,
             user_per_second=settings.token_requests_per_second_user,
         ),
+        blob_redirect_seconds=settings.blob_redirect_lifetime // SECOND if settings.blob_redirect == "on" else 0,
     )
 
 
