@@ -179,17 +179,26 @@ NUMBER_LENGTH_MAX = 1_000
 
 
 def strict_json(
-    content: bytes, *, size_max: int, depth_max: int = 32, what: str = "document", allow_half_pairs: bool = False
+    content: bytes,
+    *,
+    size_max: int,
+    depth_max: int = 32,
+    values_max: int | None = None,
+    what: str = "document",
+    allow_half_pairs: bool = False,
 ) -> Any:
     """The value of a JSON text whose objects have no member twice (RFC 8259, section 4), within limits.
 
     Errors: Refused (TOO_LARGE, UNPARSABLE). The reading of one document by two parsers must not differ, hence
     no duplicates, no NaN, UTF-8 only. With `allow_half_pairs` the caller looks after halves of surrogate pairs itself.
+    With `values_max` a document of more values is refused before it takes many times its size as values.
     """
     if len(content) > size_max:
         raise Refused(f"The {what} has {len(content)} bytes; at most {size_max} are read.", reason=Reason.TOO_LARGE)
     if _depth_exceeds(content, depth_max):
         raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
+    if values_max is not None and _values_exceed(content, values_max):
+        raise Refused(f"The {what} holds more than {values_max} values.", reason=Reason.TOO_LARGE)
     try:
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
@@ -225,6 +234,14 @@ def _whole_number(text: str) -> int:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _values_exceed(content: bytes, values_max: int) -> bool:
+    """Whether there are more values than that, by the sign outside strings that each has before it: `,`, `[`, `{`."""
+    if sum(map(content.count, (b",", b"[", b"{"))) <= values_max:
+        return False
+    found = re.finditer(rb'"(?:[^"\\]|\\.)*+"|[,\[{]', content, re.DOTALL)
+    return sum(token.group()[0] != ord('"') for token in found) > values_max
 
 
 def _depth_exceeds(content: bytes, depth_max: int) -> bool:

@@ -126,12 +126,12 @@ class Door:
             return
         except AssayError as fault:
             if not isinstance(fault, Refused):
-                log.warning("registry: %s %s: %s", exchange.method, scope["path"], fault)
+                log.warning("registry: %s: %s %s: %s", exchange.address, exchange.method, scope["path"], fault)
             if exchange.is_answered:
                 raise
             await self._refuse(exchange, fault, needed)
         except Exception:
-            log.exception("registry: %s %s failed", exchange.method, scope["path"])
+            log.exception("registry: %s: %s %s failed", exchange.address, exchange.method, scope["path"])
             if exchange.is_answered:
                 raise
             await exchange.refuse(AssayError("Something went wrong in the server.", advice="See its log."))
@@ -139,12 +139,17 @@ class Door:
     async def _serve(
         self, exchange: Exchange, operation: Operation, needed: tuple[Scope, ...], what: tuple[str, ...]
     ) -> None:
+        exchange.require_plain_body()
         await self._meet(exchange)
         namespace, _, name = exchange.repository.partition("/")
         actor = self._actor(exchange, await self._tenancy_of(exchange, namespace))
         if not all(map(exchange.caller.holds, needed)):
             await self._note(exchange, actor, Denied(_ACTS[operation.actions[-1]], actor.tenancy))
             await exchange.challenge(*needed, error="insufficient_scope")
+            return
+        if exchange.caller.is_anonymous and operation.actions != _PULL:
+            # Nobody pushes unknown: their body is not even read.
+            await exchange.challenge(*needed)
             return
         try:
             if not actor.tenancy or not name:

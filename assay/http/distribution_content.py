@@ -45,10 +45,11 @@ async def put_manifest(exchange: Exchange, actor: Actor, name: str, reference: s
     limits = exchange.services.manifest_limits
     if (exchange.content_length or 0) > limits.bytes_max:
         raise Refused(f"The manifest is longer than {limits.bytes_max} bytes.", reason=Reason.TOO_LARGE)
-    content = await bodies.whole(exchange.receive, bytes_max=limits.bytes_max, what="manifest")
     kind, more_tags = exchange.header("content-type"), exchange.all_of("tag")
-    push = pushes.Push(name, target, content, kind, more_tags, _expected(exchange), limits)
-    pushed = await exchange.call(pushes.put, exchange.services.intake.store, actor, push)
+    with exchange.services.room.hold() as take:
+        content = await bodies.whole(exchange.receive, bytes_max=limits.bytes_max, what="manifest", take=take)
+        push = pushes.Push(name, target, content, kind, more_tags, _expected(exchange), limits)
+        pushed = await exchange.call(pushes.put, exchange.services.intake.store, actor, push)
     headers = {
         "location": f"{_path(exchange)}/manifests/{pushed.digest}",
         "docker-content-digest": pushed.digest.text,

@@ -15,6 +15,7 @@ import msgspec
 
 from assay.clock import Instant
 from assay.errors import ANSWERS, AssayError, Reason, Refused
+from assay.http.bodies import Room
 from assay.http.credentials import NOBODY, challenge
 from assay.iam.credentials.registry_tokens import Scope
 from assay.oci import Digest
@@ -39,6 +40,7 @@ class Services:
     `pool` is the registry's own bounded pool of threads. `url`: where clients reach the server, scheme included; empty
     to believe each request's `Host`. `service`: the name for which bearer tokens are given out. `token_lifetime` in
     microseconds. `meters` count requests to the registry, `token_meters` those to the token server.
+    `room` is what bodies take of the memory.
     `blob_redirect_seconds`: how long the addresses last by which blobs are got from the object store itself; 0 to send
     them all from here.
     """
@@ -52,6 +54,7 @@ class Services:
     manifest_limits: ManifestLimits = field(default_factory=ManifestLimits)
     meters: Meters = field(default_factory=Meters.unlimited)
     token_meters: Meters = field(default_factory=Meters.unlimited)
+    room: Room = field(default_factory=Room)
     blob_redirect_seconds: int = 0
 
 
@@ -131,6 +134,16 @@ class Exchange:
         """The length of the body, if it is given."""
         text = self.header("content-length")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+    def require_plain_body(self) -> None:
+        """Errors: Refused for a body in a content coding: digests and sizes are of the bytes as they were pushed."""
+        coding = self.header("content-encoding").strip().lower()
+        if coding not in ("", "identity"):
+            raise Refused(
+                f"A body in the content coding {coding[:40]!r} is not read.",
+                advice="Send the bytes as they are, without Content-Encoding.",
+                reason=Reason.UNPARSABLE,
+            )
 
     async def call(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a verb on a thread of the registry's pool."""

@@ -115,10 +115,11 @@ async def _receive(exchange: Exchange, writer: Writer) -> None:
     """Stage the body. What came of one that breaks off is acknowledged, so that the client can go on from there."""
     writing: asyncio.Future[int] | None = None
     try:
-        async for piece in bodies.pieces(exchange.receive):
-            if writing is not None:
-                await writing
-            writing = asyncio.ensure_future(exchange.call(writer.append, piece))
+        with exchange.services.room.stream() as piece_bytes:
+            async for piece in bodies.pieces(exchange.receive, piece_bytes=piece_bytes):
+                if writing is not None:
+                    await writing
+                writing = asyncio.ensure_future(exchange.call(writer.append, piece))
         if writing is not None:
             await writing
     except BaseException as broken:

@@ -27,7 +27,7 @@ def fault_of(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Fault | No
     """What is wrong with a request of an HTTP version such as `1.1`, whose header names are in lower case; None if
     nothing is."""
     if version not in ("1.0", "1.1"):
-        return Fault(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP {version} is not spoken here; use HTTP/1.1.")
+        return _bad(f"HTTP {version} is not spoken here; use HTTP/1.1.")
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in _SINGLE:
@@ -46,7 +46,7 @@ def fault_of(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Fault | No
     if length is not None or version == "1.0":
         return _bad("A body is framed by Content-Length or by Transfer-Encoding, in HTTP/1.1, and not by both.")
     if coding.lower() != b"chunked":
-        return Fault(HTTPStatus.NOT_IMPLEMENTED, "Of transfer codings only chunked is known, alone.")
+        return _bad("Of transfer codings only chunked is known, alone.")
     return None
 
 

@@ -20,6 +20,8 @@ CHILDREN_MAX = 1_000
 #: An index may hold indexes, which may hold manifests.
 INDEX_NESTING_MAX = 4
 
+#: Values of a manifest: as many as the highest limits have a use for. As values JSON takes many times its size.
+VALUES_MAX = 100_000
 #: Annotations of referrers are given in lists of them, all together.
 REFERRER_ANNOTATIONS_MAX = 64 * 1024
 
@@ -206,7 +208,7 @@ def _once(descriptors: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
 
 def _parse(content: bytes, bytes_max: int) -> Mapping[str, Any]:
     try:
-        document = strict_json(content, size_max=bytes_max, what="manifest")
+        document = strict_json(content, size_max=bytes_max, values_max=VALUES_MAX, what="manifest")
     except Refused as refusal:
         if refusal.reason is Reason.TOO_LARGE:
             raise

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -64,3 +65,47 @@ def test_a_whole_body_is_bounded() -> None:
     with pytest.raises(Refused, match="form") as refusal:
         asyncio.run(bodies.whole(receiving(b"ab", b"cde"), bytes_max=4, what="form"))
     assert refusal.value.reason is Reason.TOO_LARGE
+
+
+def test_who_is_slow_on_the_whole_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bodies.seconds_left(0, 0) == bodies.STALL_SECONDS
+    # A mebibyte at 1 KiB/s earns 1024 seconds.
+    assert bodies.seconds_left(1000, 1024 * 1024) == bodies.STALL_SECONDS + 24
+    assert bodies.seconds_left(2000, 1024 * 1024) == 0
+    monkeypatch.setattr(bodies, "STALL_SECONDS", 0.2)
+
+    async def trickle() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(bodies.ClientStalled):
+        collected(trickle)
+
+
+def test_bodies_that_are_gathered_share_a_bounded_room_and_give_it_back() -> None:
+    room = bodies.Room(held_bytes_max=10)
+
+    async def gather(*parts: bytes) -> bytes:
+        with room.hold() as take:
+            return await bodies.whole(receiving(*parts), bytes_max=100, what="manifest", take=take)
+
+    with room.hold() as take:
+        take(6)
+        assert asyncio.run(gather(b"abcd")) == b"abcd"
+        with pytest.raises(Refused) as refusal:
+            asyncio.run(gather(b"abcde"))
+        assert refusal.value.reason is Reason.TOO_MANY_REQUESTS
+        assert room.held_bytes == 6
+    assert room.held_bytes == 0
+    assert asyncio.run(gather(b"abcdefghij")) == b"abcdefghij"
+
+
+def test_many_streams_have_small_pieces_and_few_have_large_ones() -> None:
+    room = bodies.Room()
+    with ExitStack() as opened:
+        sizes = [opened.enter_context(room.stream()) for _ in range(2000)]
+    assert sizes[:64] == [bodies.PIECE_BYTES] * 64
+    assert sizes[127] == bodies.STREAMED_BYTES // 128
+    assert sizes[-1] == bodies.PIECE_BYTES_MIN
+    with room.stream() as piece_bytes:
+        assert piece_bytes == bodies.PIECE_BYTES

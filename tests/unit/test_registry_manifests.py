@@ -13,6 +13,7 @@ from assay.registry.manifests import (
     MANIFEST_BYTES_MAX,
     REFERRER_ANNOTATIONS_MAX,
     STORED,
+    VALUES_MAX,
     ManifestKind,
     ManifestLimits,
     is_companion_tag,
@@ -257,6 +258,13 @@ def test_no_limit_can_be_set_beyond_what_is_read_of_the_store() -> None:
     for name in (*highest, "index_nesting_max"):
         with pytest.raises(Refused, match=name):
             Settings(**{name: getattr(settings, name) + 1})
+
+
+def test_values_are_counted_and_commas_in_texts_are_none() -> None:
+    values = "[" + ",".join(["1"] * (VALUES_MAX + 2)) + "]"
+    assert reason_for(json.dumps(image()).encode()[:-1] + b', "x": ' + values.encode() + b"}") is Reason.TOO_LARGE
+    text = {"a": ',"\\' * VALUES_MAX}
+    assert read(image(annotations=text)).annotations == tuple(text.items())
 
 
 def test_a_manifest_of_exactly_the_limit_is_read() -> None:
