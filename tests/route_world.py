@@ -1,20 +1,25 @@
 """One of everything in a compartment, and callers of every kind, behind the API's routes: for walks over them all."""
 
 import base64
+import json
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx
+import psycopg
+import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from registry_pieces import Room
+from request_signing import Client, KeyPair
 from scanning_hub import CLAIMS, Hub
 from scanning_world import World
 from starlette.applications import Starlette
@@ -22,8 +27,8 @@ from starlette.applications import Starlette
 from assay.admission import clusters, identity
 from assay.admission.examine import Gate
 from assay.clock import SetClock, Site
-from assay.iam import Act, Actor, work_requests
-from assay.iam.credentials import cluster_tokens, passwords, sessions
+from assay.iam import Act, Actor, hashing, work_requests
+from assay.iam.credentials import api_keys, cluster_tokens, passwords, sessions
 from assay.iam.identity import compartments, first_start, groups, policies, users
 from assay.iam.identity.trail import sealing
 from assay.iam.work_requests import Work
@@ -50,9 +55,74 @@ NEEDED_BY_SCANNING = (
 )
 
 
-def store_at(path: Path, clock: SetClock) -> Store:
-    """A store on a database file."""
-    return Store(Database(f"sqlite:///{path}"), clock, Site("oc1", "local"), Secret("page key of the tests"))
+#: The key pair of the caller `exact`, and one that nobody's key id names.
+PAIR, STRANGE_PAIR = KeyPair(), KeyPair()
+
+
+class Databases(Protocol):
+    """Where a world lies, and its copies."""
+
+    def first(self) -> Database:
+        """An empty database with the present schema; the world, once it is closed."""
+        ...
+
+    def copy(self, number: int) -> AbstractContextManager[Database]:
+        """A copy of the world."""
+        ...
+
+
+@dataclass
+class Files:
+    """SQLite files in `folder`, from an empty one with the present schema."""
+
+    folder: Path
+    template: Path
+
+    def first(self) -> Database:
+        """`world.db`."""
+        return Database(f"sqlite:///{shutil.copyfile(self.template, self.folder / 'world.db')}")
+
+    @contextmanager
+    def copy(self, number: int) -> Iterator[Database]:
+        """A copied file."""
+        path = shutil.copyfile(self.folder / "world.db", self.folder / f"copy{number}.db")
+        database = Database(f"sqlite:///{path}")
+        yield database
+        database.close()
+        path.unlink()
+
+
+@dataclass
+class Copies:
+    """Databases of a PostgreSQL server, from one with the present schema."""
+
+    server: str
+    template: str
+    name: str = field(default_factory=lambda: f"world{time.monotonic_ns()}")
+
+    def first(self) -> Database:
+        """The world's."""
+        self._do(f"CREATE DATABASE {self.name} TEMPLATE {self.template}")
+        return Database(f"{self.server}/{self.name}")
+
+    @contextmanager
+    def copy(self, number: int) -> Iterator[Database]:
+        """A database made after the world's."""
+        copied = f"{self.name}copy{number}"
+        self._do(f"CREATE DATABASE {copied} TEMPLATE {self.name}")
+        database = Database(f"{self.server}/{copied}")
+        yield database
+        database.close()
+        self._do(f"DROP DATABASE {copied} WITH (FORCE)")
+
+    def _do(self, command: str) -> None:
+        with psycopg.connect(f"{self.server}/postgres", autocommit=True) as connection:
+            connection.execute(command)
+
+
+def store_on(database: Database, clock: SetClock) -> Store:
+    """A store on a database."""
+    return Store(database, clock, Site("oc1", "local"), Secret("page key of the tests"))
 
 
 @dataclass
@@ -73,6 +143,21 @@ class Caller:
 
         return anyio.run(send)
 
+    def ask_signed(
+        self, client: Client, at: int, method: str, path: str, body: Any = None, query: Any = None
+    ) -> httpx.Response:
+        """One request as `client` signs it at the time `at`; of the same time and request the same bytes."""
+        content = b"" if body is None else json.dumps(body).encode()
+        asked = httpx.Request(method, f"http://{client.host}{path}", params=query)
+        headers = client.headers(method, asked.url.raw_path.decode(), at, content)
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport) as sender:
+                return await sender.request(method, asked.url, content=content, headers=headers)
+
+        return anyio.run(send)
+
     def made(self, method: str, path: str, body: Any = None, query: Any = None, host: str = HOST) -> dict[str, Any]:
         """What a request that must succeed answers."""
         reply = self.ask(method, path, body, query, host)
@@ -82,8 +167,9 @@ class Caller:
 
 @dataclass
 class RouteWorld:
-    """A closed database file with one of everything. `names`: OCIDs and texts by word; `tokens`: sessions by caller."""
+    """A closed database with one of everything. `names`: OCIDs and texts by word; `tokens`: sessions by caller."""
 
+    databases: Databases
     folder: Path
     clock: SetClock
     names: dict[str, str]
@@ -93,12 +179,19 @@ class RouteWorld:
     @contextmanager
     def copy(self, number: int) -> Iterator["Copy"]:
         """A copy of the world behind routes of its own, to be changed at will."""
-        path = self.folder / f"copy{number}.db"
-        shutil.copyfile(self.folder / "world.db", path)
-        store = store_at(path, self.clock)
-        yield Copy(self, store, app_on(store, self.folder))
-        store.database.close()
-        path.unlink()
+        with self.databases.copy(number) as database:
+            store = store_on(database, self.clock)
+            yield Copy(self, store, app_on(store, self.folder))
+
+
+@dataclass
+class Impostor(Client):
+    """Somebody who names the key of the caller `exact`, and has another."""
+
+    @property
+    def key_id(self) -> str:
+        """The key id of the caller."""
+        return f"{self.tenancy}/{self.user}/{PAIR.fingerprint}"
 
 
 @dataclass
@@ -114,6 +207,11 @@ class Copy:
         return Caller(
             self.app, {"nobody": "", "wrong": "assay_session_wrong"}.get(name) or self.world.tokens.get(name, "")
         )
+
+    def signer(self, host: str, pair: KeyPair = PAIR) -> Client:
+        """The caller `exact` as one who signs, or somebody with another pair who says to be them."""
+        named = Client(PAIR, self.world.admin.tenancy, self.world.names["exact"], host)
+        return named if pair is PAIR else Impostor(pair, named.tenancy, named.user, host)
 
     def allow_exactly(self, permissions: frozenset[str]) -> None:
         """Let the caller `exact` have these permissions in the whole tenancy, and no other."""
@@ -149,10 +247,26 @@ def app_on(store: Store, folder: Path) -> Starlette:
     return Starlette(routes=routes(app))
 
 
-def build(folder: Path, template: Path, clock: SetClock) -> RouteWorld:
-    """Make the world: a compartment with one of everything, another that is empty, a second tenancy, and callers."""
-    shutil.copyfile(template, folder / "world.db")
-    store = store_at(folder / "world.db", clock)
+def build(folder: Path, databases: Databases, clock: SetClock) -> RouteWorld:
+    """Make the world: a compartment with one of everything, another that is empty, a second tenancy, and callers.
+
+    Passwords are hashed slowly on purpose; here many are, and none is worth guessing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "MEMORY_KIB", 64)
+        patch.setattr(hashing, "PASSES", 1)
+        return _build(folder, databases, clock)
+
+
+def databases_of(request: pytest.FixtureRequest, kind: str, folder: Path) -> Databases:
+    """Where a world lies on `sqlite` or on `postgres`, from the templates that fixtures make."""
+    if kind == "sqlite":
+        return Files(folder, request.getfixturevalue("sqlite_template"))
+    return Copies(request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template"))
+
+
+def _build(folder: Path, databases: Databases, clock: SetClock) -> RouteWorld:
+    store = store_on(databases.first(), clock)
     first = first_start.bootstrap(store)
     assert first is not None
     admin = Actor(users.principal_of(first.administrator), first.tenancy.ocid)
@@ -161,6 +275,9 @@ def build(folder: Path, template: Path, clock: SetClock) -> RouteWorld:
     names["other_place"] = compartments.create(store, admin, admin.tenancy, "other").ocid
     tokens = _callers(store, first, admin)
     api = Caller(app_on(store, folder), tokens["admin"])
+    exact = next(user for user in users.listed(store, admin).items if user.name == "exact")
+    names["exact"] = exact.ocid
+    api_keys.upload(store, admin, exact.ocid, PAIR.public_pem)
     _people(api, names)
     _images(api, store, folder, clock, admin, names)
     _resources(api, names)
@@ -168,7 +285,7 @@ def build(folder: Path, template: Path, clock: SetClock) -> RouteWorld:
     _works(store, admin, names)
     sealing.seal_waiting(store)
     store.database.close()
-    return RouteWorld(folder, clock, names, tokens, admin)
+    return RouteWorld(databases, folder, clock, names, tokens, admin)
 
 
 def _callers(store: Store, first: first_start.FirstStart, admin: Actor) -> dict[str, str]:

@@ -1,23 +1,24 @@
 """Every route of the API × every kind of caller: what lets in is exactly the table of `iam/permissions.py`.
 
-A route's row names its operation, whose permissions the table gives. For each route: who says nothing or has a wrong
-session is not known (401); who has no policy, one for another compartment, or comes from another tenancy gets the one
+A route's row names its operation, whose permissions the table gives. For each route: who says nothing, has a wrong
+session, or signs with another key or an old date is not known (401), and what changes something is taken once for a
+signature (409); who has no policy, one for another compartment, or comes from another tenancy gets the one
 refusal (404), and so does whoever lacks one single permission of the table; who has exactly those of the table is let
 in. A new route is walked by itself, and fails until `route_samples` has a request for it and the table its operation.
 """
 
-from pathlib import Path
+import os
 from typing import Any
 
 import pytest
 from places import NOON
+from request_signing import KeyPair
 from route_samples import Sample, host_of, path_of, sample_of
-from route_world import Copy, RouteWorld, build
+from route_world import PAIR, STRANGE_PAIR, Copy, RouteWorld, build, databases_of
 
 import assay.oci_api as door
-from assay.clock import SetClock
+from assay.clock import MINUTE, SECOND, SetClock
 from assay.errors import not_found
-from assay.iam import hashing
 from assay.iam.permissions import OPERATIONS
 from assay.oci_api import sign_in
 from assay.oci_api.contract import Need
@@ -58,22 +59,21 @@ TOLD_OTHERWISE = {
     ("POST", "/20160918/container/images/actions/lookupImageByUri"): 400,
 }
 
+IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
+POSTGRES_EVERY = 16
+#: A request may be this old, and no older (oci-api 1.2).
+SKEW = 5 * MINUTE
+
 ROWS = tuple(door._ROWS)
 NUMBERED = dict(enumerate(ROWS))
 PATHS = door.openapi_document()["paths"]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> RouteWorld:
+@pytest.fixture(scope="module", params=["sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RouteWorld:
     """One of everything, made once."""
-    patch = pytest.MonkeyPatch()
-    # Passwords are hashed slowly on purpose; here many are, and none is worth guessing.
-    patch.setattr(hashing, "MEMORY_KIB", 64)
-    patch.setattr(hashing, "PASSES", 1)
-    try:
-        return build(tmp_path_factory.mktemp("routes"), sqlite_template, SetClock(NOON))
-    finally:
-        patch.undo()
+    folder = tmp_path_factory.mktemp("routes")
+    return build(folder, databases_of(request, request.param, folder), SetClock(NOON))
 
 
 def test_every_route_has_a_row_in_the_table() -> None:
@@ -115,15 +115,34 @@ class Walk:
         is_json = "json" in reply.headers.get("content-type", "")
         return reply.status_code, reply.json() if is_json else reply.text
 
+    def ask_signed(self, pair: KeyPair = PAIR, *, age: int = 0) -> tuple[int, str]:
+        """Status and code, asked by the caller `exact` with a signature of `pair`, dated `age` ago."""
+        path = path_of(self.row.path, self.sample, self.names)
+        client = self.copy.signer(host_of(self.row.path, self.names), pair)
+        at = self.copy.store.clock.now() - age
+        caller = self.copy.caller("nobody")
+        reply = caller.ask_signed(client, at, self.row.method, path, self.sample.body, dict(self.sample.query))
+        return reply.status_code, "" if reply.is_success else reply.json()["code"]
+
     @property
     def needed(self) -> frozenset[str]:
         """The permissions of the table."""
         return frozenset().union(*(OPERATIONS[name].permissions for name in (self.row.name, *self.sample.also)))
 
 
-@pytest.mark.parametrize(
-    "number", NUMBERED, ids=lambda number: f"{NUMBERED[number].method} {NUMBERED[number].path}".replace("/", "|")
-)
+def _case(kind: str, number: int) -> Any:
+    row = NUMBERED[number]
+    return pytest.param(kind, number, id=f"{kind} {row.method} {row.path}".replace("/", "|"))
+
+
+#: On SQLite every route; on PostgreSQL too when tests run at full size, else some of each service.
+CASES = [
+    *(_case("sqlite", number) for number in NUMBERED),
+    *(_case("postgres", number) for number in NUMBERED if IS_FULL or number % POSTGRES_EVERY == 0),
+]
+
+
+@pytest.mark.parametrize(("world", "number"), CASES, indirect=["world"], scope="module")
 def test_a_route_lets_in_exactly_those_whom_the_table_lets_in(world: RouteWorld, number: int) -> None:
     row = NUMBERED[number]
     sample = sample_of(row.method, row.path, row.name, world.names)
@@ -134,6 +153,13 @@ def test_a_route_lets_in_exactly_those_whom_the_table_lets_in(world: RouteWorld,
         walk = Walk(copy, row, sample)
         for caller in ("nobody", "wrong"):
             assert walk.ask(caller)[0] == 401, caller
+        assert walk.ask_signed(STRANGE_PAIR) == (401, "NotAuthenticated")
+        assert walk.ask_signed(age=SKEW + SECOND) == (401, "NotAuthenticated")
+        # Denied or let in, a signature was used.
+        first = walk.ask_signed()
+        assert first[0] != 401
+        changes = row.method != "GET" and row.name not in sign_in.LEAVE_NOTHING
+        assert walk.ask_signed() == ((409, "IncorrectState") if changes else first)
         if (row.method, row.path) in OPEN:
             assert walk.ask("plain")[0] == 200
             return
