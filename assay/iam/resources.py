@@ -37,7 +37,8 @@ def require_name(text: str, what: str, *, spaces: bool = False) -> None:
     if len(text) > NAME_LENGTH_MAX or not (_SPACED_NAME if spaces else _NAME).fullmatch(text):
         raise Refused(
             f"{text[:NAME_LENGTH_MAX]!r} cannot be the name of a {what}.",
-            advice=f"Use 1 to {NAME_LENGTH_MAX} letters, digits, '.', '_', '-', '+' or '@'.",
+            advice=f"Use 1 to {NAME_LENGTH_MAX} letters, digits, '.', '_', '-', '+' or '@'"
+            + (", and spaces between them." if spaces else "."),
         )
 
 

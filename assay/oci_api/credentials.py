@@ -24,7 +24,7 @@ def token_reply(token: AuthToken) -> dict[str, Any]:
 
 
 def key_reply(key: ApiKey) -> dict[str, Any]:
-    """An ApiKey. `inactiveStatus` is OCI's for keys it suspended itself; a key here is inactive once it has ended."""
+    """An ApiKey."""
     return {
         "keyId": key.key_id,
         "keyValue": key.public_key,
@@ -33,7 +33,7 @@ def key_reply(key: ApiKey) -> dict[str, Any]:
         "timeCreated": rfc3339(key.time_created),
         "timeExpires": None if key.time_expires is None else rfc3339(key.time_expires),
         "lifecycleState": key.lifecycle_state,
-        "inactiveStatus": None,
+        "inactiveStatus": key.inactive_status,
     }
 
 

@@ -68,6 +68,11 @@ def relabeling_of(call: Call) -> Relabeling:
     return Relabeling(display_name=call.field("displayName"), **tags_changed(call))
 
 
+def is_vault_named(call: Call) -> bool:
+    """Whether path or host name a vault, as the main address doesn't."""
+    return bool(_extension(call))
+
+
 def vault_named(call: Call) -> Vault:
     """The vault that the path or the host names. Errors: Refused (MISSING_PARAMETER, NOT_FOUND)."""
     extension = _extension(call)

@@ -6,7 +6,16 @@ from assay.clock import rfc3339
 from assay.errors import Reason, Refused
 from assay.oci_api.contract import IN_COMPARTMENT, TAGS, Gives, Need, one_of
 from assay.oci_api.frame import Call, Contracted, Reply, Row, takes
-from assay.oci_api.kms import LISTED, RELABELED, listing_of, on_vaults, relabeling_of, time_reply, vault_named
+from assay.oci_api.kms import (
+    LISTED,
+    RELABELED,
+    is_vault_named,
+    listing_of,
+    on_vaults,
+    relabeling_of,
+    time_reply,
+    vault_named,
+)
 from assay.oci_api.wire import instant_of, tags_of, tags_reply
 from assay.vault import absent, changes, deletion, keys
 from assay.vault.resources import Key, KeyDetails, KeyFilter, KeyVersion
@@ -260,7 +269,9 @@ def _absent_on_key(name: str) -> Contracted:
 def _absent_in_vault(name: str) -> Contracted:
     @takes(Gives.REFUSAL)
     def refuse(call: Call) -> Reply:
-        absent.refuse_for_vault(call.app.store, call.actor, name, vault_named(call).ocid)
+        if is_vault_named(call):
+            absent.refuse_for_vault(call.app.store, call.actor, name, vault_named(call).ocid)
+        absent.refuse_in_compartment(call.app.store, call.actor, name, call.actor.tenancy)
 
     return refuse
 

@@ -236,6 +236,7 @@ def test_what_a_vault_here_does_not_do_is_501_with_its_name(api: ApiRoom, vault:
         ("POST", f"{keys}/actions/restoreFromFile", b"\x00not JSON", "RestoreKeyFromFile"),
         ("POST", f"{keys}/actions/restoreFromObjectStore", {}, "RestoreKeyFromObjectStore"),
         ("GET", f"{at(vault)}{V}/wrappingKeys", None, "GetWrappingKey"),
+        ("GET", f"{V}/wrappingKeys", None, "GetWrappingKey"),
         ("POST", f"{V}/encrypt", using, "Encrypt"),
         ("POST", f"{V}/decrypt", using, "Decrypt"),
         ("POST", f"{V}/generateDataEncryptionKey", using, "GenerateDataEncryptionKey"),

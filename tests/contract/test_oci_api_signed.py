@@ -196,6 +196,12 @@ async def test_a_lifetime_can_be_said_or_set(store, client, admin):
     # The clock of these tests stands at noon of 1 August 2026.
     assert set_.json()["timeExpires"] == "2026-08-01T13:00:00.000Z"
     assert said.json()["timeExpires"] == "2026-08-01T12:01:00.000Z"
+    store.clock.advance(3601 * SECOND)
+    told = (await api.signed(client, "GET", f"{user}/apiKeys")).json()
+    assert {each["fingerprint"]: (each["lifecycleState"], each["inactiveStatus"]) for each in told} == {
+        PAIR.fingerprint: ("ACTIVE", None),
+        OTHER.fingerprint: ("INACTIVE", 2),
+    }
 
 
 @pytest.mark.anyio

@@ -24,6 +24,8 @@ from assay.iam.resources import State
 from assay.storage import Store
 
 KEYS_MAX = 3
+#: OCI's bit for "disabled" in inactiveStatus (the SDK's model of User: bit 1).
+DISABLED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class ApiKey:
     def key_id(self) -> str:
         """`<tenancy>/<user>/<fingerprint>`: what signed requests call it."""
         return str(KeyId(self.tenancy, self.user, self.fingerprint))
+
+    @property
+    def inactive_status(self) -> int | None:
+        """OCI's code for why it is inactive: that it has ended, which of its reasons is nearest to "disabled"."""
+        return DISABLED if self.lifecycle_state is State.INACTIVE else None
 
 
 def upload(
