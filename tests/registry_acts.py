@@ -13,7 +13,7 @@ from typing import Any
 
 from registry_pieces import ACTOR, Room, index_of, manifest_of
 
-from assay.clock import DAY, SetClock
+from assay.clock import DAY, SECOND, SetClock
 from assay.errors import Reason, Refused
 from assay.iam import Actor
 from assay.oci import Digest
@@ -22,6 +22,9 @@ from assay.registry.collection.purge import purge as purge_all
 from assay.registry.collection.scrub import scrub as scrub_all
 from assay.registry.collection.sweep import sweep as sweep_all
 from assay.registry.model import ImageFilter, LifecycleState
+from assay.registry.rules import retention
+from assay.registry.rules import sweep as retention_sweep
+from assay.registry.rules.model import PolicyDetails, Rule, RuleKind
 
 SHARED = b"a layer that every repository has " * 8
 ELSEWHERE = "team/elsewhere"
@@ -292,6 +295,22 @@ def deleted_image(scene: Scene) -> None:
     delete(scene)
 
 
+def ruled_image(scene: Scene) -> None:
+    """An image, a later one, and a retention policy that keeps the last one."""
+    scene.push_image("v1")
+    scene.put(scene.image("one"), "also")
+    scene.clock.advance(SECOND)
+    scene.push_image("stays", "stays")
+    details = PolicyDetails("the last one", (Rule(RuleKind.KEEP_LAST, count=1),), is_enabled=True)
+    retention.create(scene.room.store, scene.actor, scene.actor.tenancy, details)
+
+
+def retain(scene: Scene) -> None:
+    """Let retention do its work."""
+    scene.take_away("v1", "also", Digest.of(scene.image("one")))
+    retention_sweep.sweep(scene.room.store, interval=0)
+
+
 def overdue_image(scene: Scene) -> None:
     """An image that was deleted so long ago that it can be restored no more."""
     deleted_image(scene)
@@ -352,7 +371,7 @@ def _is_back(scene: Scene) -> None:
 
 def _is_settled(scene: Scene) -> None:
     assert scene.room.repository(scene.name).image_count == 1
-    assert not scene.room.blobs.staged_path(scene.found.get("upload", "x")).exists()
+    assert scene.found["upload"] not in {each.upload for each in scene.room.blobs.staged()}
 
 
 def _is_loose_gone(scene: Scene) -> None:
@@ -372,6 +391,7 @@ CLIENT_ACTS = (
 )
 UPKEEP_ACTS = (
     Act("expiry and settling", idle_uploads, expire, _is_settled),
+    Act("retention", ruled_image, retain, _is_gone),
     Act("purge", overdue_image, purge, _is_purged),
     Act("sweep", unheld_blobs, sweep, _is_swept),
     Act("scrub", one_image, scrub, notes_damage=True),

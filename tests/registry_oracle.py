@@ -16,6 +16,7 @@ from assay.storage import BlobStore, Database, metadata
 
 TABLES = ("blob", "repository_blob", "manifest", "manifest_link", "repository_manifest", "tag", "image", "repository")
 BLOB_ROLES = ("config", "layer")
+MORE_TABLES = ("upload", "tag_move", "retention_policy", "container_quota", "damage", "upkeep_round", "outbox")
 CHILD_ROLES = ("child", "attestation")
 
 
@@ -29,7 +30,7 @@ def faults(database: Database, blobs: BlobStore) -> list[str]:
 def emptied(database: Database) -> None:
     """Take every row of the registry away, for another beginning on the same database."""
     with database.write() as connection:
-        for table in (*TABLES, "upload", "tag_move", "outbox", "outbox_aggregate", "retry_token"):
+        for table in (*TABLES, *MORE_TABLES, "outbox_aggregate", "retry_token"):
             connection.execute(metadata.tables[table].delete())
 
 
