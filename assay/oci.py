@@ -120,9 +120,14 @@ _HOST = re.compile(
 REPOSITORY_NAME_LENGTH_MAX = 255
 
 
+def is_repository_name(text: str) -> bool:
+    """Whether `text` is a repository name (distribution-spec 1.1, "Pulling manifests")."""
+    return len(text) <= REPOSITORY_NAME_LENGTH_MAX and _REPOSITORY.fullmatch(text) is not None
+
+
 def repository_name(text: str) -> str:
-    """`text` if it is a repository name (distribution-spec 1.1, "Pulling manifests"); Refused otherwise."""
-    if len(text) > REPOSITORY_NAME_LENGTH_MAX or not _REPOSITORY.fullmatch(text):
+    """`text` if it is a repository name; Refused otherwise."""
+    if not is_repository_name(text):
         raise Refused(
             f"{text[:80]!r} is not a repository name.",
             advice="Use lower-case letters and digits, separated by '.', '_', '-' or '/'.",

@@ -72,8 +72,20 @@ _TABLE: tuple[tuple[re.Pattern[str], dict[str, Operation]], ...] = (
             "DELETE": Operation(distribution_content.delete_manifest, _DELETE),
         },
     ),
-    (re.compile(r"(.+)/tags/list"), {"GET": Operation(distribution_content.list_tags, _PULL)}),
-    (re.compile(r"(.+)/referrers/([^/]+)"), {"GET": Operation(distribution_content.list_referrers, _PULL)}),
+    (
+        re.compile(r"(.+)/tags/list"),
+        {
+            "GET": Operation(distribution_content.list_tags, _PULL),
+            "HEAD": Operation(distribution_content.list_tags, _PULL),
+        },
+    ),
+    (
+        re.compile(r"(.+)/referrers/([^/]+)"),
+        {
+            "GET": Operation(distribution_content.list_referrers, _PULL),
+            "HEAD": Operation(distribution_content.list_referrers, _PULL),
+        },
+    ),
 )
 _CATALOG = Scope("registry", "catalog", ("*",))
 

@@ -1,11 +1,14 @@
 """The distribution door for manifests, blobs, tags and referrers (distribution-spec 1.1, end-2, 3, 7 to 10, 12)."""
 
 import asyncio
+from itertools import accumulate
 from typing import BinaryIO
 from urllib.parse import urlencode
 
+import msgspec
+
 from assay.errors import Corrupt, Reason, Refused
-from assay.http import bodies
+from assay.http import bodies, conditions
 from assay.http.distribution_exchange import Exchange, content_headers
 from assay.http.ranges import Span, requested_span
 from assay.http.sendfile import PATHSEND
@@ -13,13 +16,15 @@ from assay.iam import Actor
 from assay.oci import Digest, MediaType
 from assay.registry import blobs, pulls, pushes, removals, repositories, tags
 from assay.registry.blobs import HeldBlob
-from assay.registry.model import StoredManifest, TagOrDigest, tag_or_digest
+from assay.registry.model import Condition, StoredManifest, TagOrDigest, tag_or_digest
 
 #: What is read and sent in one go where the kernel can't send the file by itself.
 READ_BYTES = 256 * 1024
 #: The same from a store without files, of which each read is a request of its own.
 REMOTE_READ_BYTES = 4 * 1024 * 1024
 CATALOG_PAGE_MAX = 1_000
+#: Of the descriptors in a page of referrers: clients refuse a longer manifest than the 4 MiB that everybody takes.
+REFERRERS_BYTES_MAX = 4 * 1024 * 1024 - 1024
 
 
 async def get_manifest(exchange: Exchange, actor: Actor, name: str, reference: str) -> None:
@@ -31,8 +36,7 @@ async def get_manifest(exchange: Exchange, actor: Actor, name: str, reference: s
     if found is None:
         found = await exchange.call(pulls.manifest, *asked, with_content=not is_head)
     headers = content_headers(found.digest, found.media_type, found.size)
-    if f'"{found.digest}"' in exchange.header("if-none-match"):
-        await exchange.reply(304, {"etag": headers["etag"], "docker-content-digest": found.digest.text})
+    if await _is_settled_by_condition(exchange, found.digest):
         return
     if not is_head:
         services.pulls.note(found.repository, found.digest)
@@ -48,7 +52,7 @@ async def put_manifest(exchange: Exchange, actor: Actor, name: str, reference: s
     kind, more_tags = exchange.header("content-type"), exchange.all_of("tag")
     with exchange.services.room.hold() as take:
         content = await bodies.whole(exchange.receive, bytes_max=limits.bytes_max, what="manifest", take=take)
-        push = pushes.Push(name, target, content, kind, more_tags, _expected(exchange), limits)
+        push = pushes.Push(name, target, content, kind, more_tags, _condition(exchange), limits)
         pushed = await exchange.call(pushes.put, exchange.services.intake.store, actor, push)
     headers = {
         "location": f"{_path(exchange)}/manifests/{pushed.digest}",
@@ -68,7 +72,7 @@ async def delete_manifest(exchange: Exchange, actor: Actor, name: str, reference
     if isinstance(target, Digest):
         await exchange.call(removals.delete_manifest, store, actor, name, target)
     else:
-        await exchange.call(tags.remove, store, actor, name, target)
+        await exchange.call(tags.remove, store, actor, name, target, condition=_condition(exchange))
     await exchange.reply(202)
 
 
@@ -77,8 +81,7 @@ async def get_blob(exchange: Exchange, actor: Actor, name: str, digest_text: str
     intake = exchange.services.intake
     held = await exchange.call(blobs.find, intake.store, intake.blobs, actor, name, Digest(digest_text))
     headers = content_headers(held.digest, "application/octet-stream", held.size) | {"accept-ranges": "bytes"}
-    if exchange.header("if-none-match") == headers["etag"]:
-        await exchange.reply(304, {"etag": headers["etag"]})
+    if await _is_settled_by_condition(exchange, held.digest):
         return
     if exchange.method == "GET" and await _is_sent_elsewhere(exchange, held):
         return
@@ -143,13 +146,15 @@ async def list_referrers(exchange: Exchange, actor: Actor, name: str, digest_tex
     headers = {"content-type": MediaType.OCI_INDEX.value}
     if kind:
         headers["oci-filters-applied"] = "artifactType"
-    if more:
+    shown = _fitting([msgspec.json.encode(_descriptor(each)) for each in found])
+    if more or len(shown) < len(found):
         narrowed = {"artifactType": kind} if kind else {}
-        headers["link"] = _next_page(exchange, f"referrers/{digest_text}", **narrowed, last=found[-1].digest.text)
+        last = found[len(shown) - 1].digest.text
+        headers["link"] = _next_page(exchange, f"referrers/{digest_text}", **narrowed, last=last)
     index = {
         "schemaVersion": 2,
         "mediaType": MediaType.OCI_INDEX.value,
-        "manifests": [_descriptor(each) for each in found],
+        "manifests": [msgspec.Raw(each) for each in shown],
     }
     await exchange.reply_json(index, headers)
 
@@ -234,12 +239,29 @@ async def _hung_up(exchange: Exchange) -> None:
         pass
 
 
-def _expected(exchange: Exchange) -> str | None:
-    """What the tag must name, by the conditional headers of RFC 9110, section 13, with digests as entity tags."""
-    if exchange.header("if-none-match").strip() == "*":
-        return ""
-    match = exchange.header("if-match").strip()
-    return match.strip('"') if match and match != "*" else None
+def _condition(exchange: Exchange) -> Condition:
+    return conditions.condition_of(exchange.header("if-match"), exchange.header("if-none-match"))
+
+
+async def _is_settled_by_condition(exchange: Exchange, digest: Digest) -> bool:
+    """Whether the reader was answered that they have it, or that it is not what they wanted."""
+    if not conditions.is_as_wanted(exchange.header("if-match"), digest.text):
+        raise Refused(
+            f"It is {digest}, which is not what If-Match names.",
+            advice="Ask without the condition.",
+            reason=Reason.ETAG_MISMATCH,
+        )
+    if conditions.is_changed(exchange.header("if-none-match"), digest.text):
+        return False
+    await exchange.reply(304, {"etag": f'"{digest}"', "docker-content-digest": digest.text})
+    return True
+
+
+def _fitting(descriptors: list[bytes]) -> list[bytes]:
+    """As many descriptors, at least one, as fit into an index that clients read."""
+    sizes = accumulate(len(each) + 1 for each in descriptors)
+    count = sum(1 for size in sizes if size <= REFERRERS_BYTES_MAX)
+    return descriptors[: max(count, 1)]
 
 
 def _descriptor(manifest: StoredManifest) -> dict[str, object]:

@@ -5,6 +5,7 @@ thread is held while the client is waited for.
 """
 
 import asyncio
+from collections.abc import Awaitable
 
 from assay.errors import Reason, Refused
 from assay.http import bodies
@@ -12,7 +13,7 @@ from assay.http.distribution_exchange import Exchange
 from assay.http.ranges import chunk_start
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
-from assay.oci import Digest
+from assay.oci import Digest, is_repository_name
 from assay.registry import uploads
 from assay.registry.model import Upload
 from assay.registry.uploads import Writer
@@ -42,6 +43,10 @@ async def begin(exchange: Exchange, actor: Actor, name: str) -> None:
 
 async def append(exchange: Exchange, actor: Actor, name: str, upload: str) -> None:
     """PATCH: one chunk, or a stream of unknown length."""
+    await _in_order(exchange, actor, name, upload, _append(exchange, actor, name, upload))
+
+
+async def _append(exchange: Exchange, actor: Actor, name: str, upload: str) -> None:
     writer = await _writer(exchange, actor, name, upload)
     try:
         await _receive(exchange, writer)
@@ -56,7 +61,7 @@ async def finish(exchange: Exchange, actor: Actor, name: str, upload: str) -> No
     digest_text = exchange.one_of("digest")
     if digest_text is None:
         raise Refused("No digest was given.", advice="Add ?digest=sha256:….", reason=Reason.DIGEST_INVALID)
-    await _take(exchange, actor, name, upload, Digest(digest_text))
+    await _in_order(exchange, actor, name, upload, _take(exchange, actor, name, upload, Digest(digest_text)))
 
 
 async def status(exchange: Exchange, actor: Actor, name: str, upload: str) -> None:
@@ -69,6 +74,17 @@ async def cancel(exchange: Exchange, actor: Actor, name: str, upload: str) -> No
     """DELETE: end a session without a blob."""
     await exchange.call(uploads.cancel, exchange.services.intake, actor, name, upload)
     await exchange.reply(204)
+
+
+async def _in_order(exchange: Exchange, actor: Actor, name: str, upload: str, taking: Awaitable[None]) -> None:
+    """Take a chunk; one out of order is answered with 416 and with where to go on, so that nobody need ask for it."""
+    try:
+        await taking
+    except Refused as refusal:
+        if refusal.reason is not Reason.RANGE_INVALID:
+            raise
+        found = await exchange.call(uploads.status, exchange.services.intake, actor, name, upload)
+        await exchange.refuse(refusal, _session_headers(exchange, found))
 
 
 async def _take(exchange: Exchange, actor: Actor, name: str, upload: str, digest: Digest) -> None:
@@ -88,6 +104,8 @@ async def _mounted(exchange: Exchange, actor: Actor, name: str, digest: Digest) 
     """
     source = exchange.one_of("from")
     if source is not None:
+        if not is_repository_name(source):
+            return False
         readable = Scope("repository", source, ("pull",))
         if not exchange.caller.holds(readable):
             writable = Scope("repository", exchange.repository, ("pull", "push"))

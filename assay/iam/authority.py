@@ -14,7 +14,7 @@ from assay.iam.actor import RESOURCES, Actor, PrincipalKind
 from assay.iam.circumstances import looked_up
 from assay.iam.evaluate import ANYBODY, BoundStatement, Caller, Outcome, allows, holds, permissions_of
 from assay.iam.matching_rules import parse_rule, variables_of_resource
-from assay.iam.permissions import OPERATIONS
+from assay.iam.permissions import OPERATIONS, Operation
 from assay.iam.records import authority as records
 from assay.iam.records import named, owned
 from assay.iam.resource_types import ALL_RESOURCES, TYPE_OF_PERMISSION
@@ -71,18 +71,51 @@ def judged(
     `resource` is the target's OCID, if it has one; `now` in microseconds. Errors: KeyError for an operation that has no
     row in the table (a fault of the program).
     """
+    standing = standing_in(connection, actor, operation, compartment)
+    outcome = judged_by(connection, actor, standing, compartment, variables, resource=resource, now=now)
+    return Judged(outcome, standing.statements, standing.place.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an actor's operation is judged by in a compartment, whatever the target there; read once for a list."""
+
+    row: Operation
+    caller: Caller
+    place: records.Place
+    statements: tuple[BoundStatement, ...]
+    wanted: frozenset[str]
+
+
+def standing_in(connection: Connection, actor: Actor, operation: str, compartment: str) -> Standing:
+    """Read what `judged_by` needs. Errors: KeyError for an operation that has no row in the table."""
     row = OPERATIONS[operation]
     place = records.place_of(connection, actor.tenancy, compartment)
     caller = caller_of(connection, actor, place.region)
     statements = statements_for(connection, actor.tenancy, caller, row.permissions)
     wanted = frozenset[str]().union(*(each.variables for each in statements))
+    return Standing(row, caller, place, statements, wanted)
+
+
+def judged_by(
+    connection: Connection,
+    actor: Actor,
+    standing: Standing,
+    compartment: str,
+    variables: Mapping[str, str],
+    *,
+    resource: str,
+    now: int,
+) -> Outcome:
+    """What the statements say of one target. It reads only what they ask of the target itself."""
+    caller, place = standing.caller, standing.place
     known: Variables = {
         **id_variables(resource),
         **variables,
         "target.compartment.name": place.name,
-        **looked_up(connection, actor, caller, resource, compartment, wanted),
+        **looked_up(connection, actor, caller, resource, compartment, standing.wanted),
     }
-    return Judged(allows(statements, caller, row, place.path, known, now=now), statements, place.path)
+    return allows(standing.statements, caller, standing.row, place.path, known, now=now)
 
 
 def caller_of(connection: Connection, actor: Actor, region: str = "") -> Caller:

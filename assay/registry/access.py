@@ -1,6 +1,7 @@
 """Finding a repository for somebody: what is missing and what is not theirs to see get the same answer."""
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -101,9 +102,13 @@ def lasting(
     return found, authorize(connection, actor, operation, target_of(found), now=now)
 
 
-def may_pull(connection: Connection, actor: Actor, repository: Repository, *, now: Instant) -> bool:
-    """Whether the actor may pull from a repository."""
-    return repository.is_public or permitted(connection, actor, "PullImage", target_of(repository), now=now)
+def may_pull(
+    connection: Connection, actor: Actor, repository: Repository, *, now: Instant, read: dict[str, Any] | None = None
+) -> bool:
+    """Whether the actor may pull from a repository. `read` as of `iam.permitted`, for lists."""
+    if repository.is_public:
+        return True
+    return permitted(connection, actor, "PullImage", target_of(repository), now=now, read=read)
 
 
 def name_of(actor: Actor) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from assay.iam import Act, Actor, perform
 from assay.oci import Digest
 from assay.registry import access, claims, pushes
-from assay.registry.model import StoredBlob, StoredManifest, TagOrDigest
+from assay.registry.model import ANYTHING, Condition, StoredBlob, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import manifests as records
 from assay.registry.records import repositories as repository_records
@@ -67,7 +67,8 @@ def put_manifest(
     With `expected` (a digest, or "" for none) it is put only if the tag names just that: whoever reads a tag, adds to
     what it names and writes it again loses nobody's addition. Errors: as `pushes.put`.
     """
-    push = pushes.Push(repository_name, reference, content, media_type, expected=expected)
+    condition = ANYTHING if expected is None else Condition.just(expected)
+    push = pushes.Push(repository_name, reference, content, media_type, condition=condition)
     return pushes.put(store, actor, push).digest
 
 

@@ -1,6 +1,7 @@
 """Images: found, listed, and looked into (oci-api 2.1). How they come to be: `pushes`; how they go: `removals`."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -104,12 +105,17 @@ def _reading(
 ) -> listing.Reading[Image]:
     now = store.clock.now()
     sees_all = access.sees_all(connection, actor, _LIST, narrow.compartments, now=now)
+    read: dict[str, Any] = {}
+
+    def is_visible(row: Image) -> bool:
+        return sees_all or permitted(connection, actor, _LIST, access.image_target(row), now=now, read=read)
+
     return listing.Reading(
         query=(_LIST, actor.tenancy, narrow, order),
         fetch=lambda after, rows_max: records.listed(
             connection, actor.tenancy, narrow, order, after, rows_max=rows_max
         ),
-        is_visible=lambda row: sees_all or permitted(connection, actor, _LIST, access.image_target(row), now=now),
+        is_visible=is_visible,
         key_of=lambda row: (row.time_created if order.by_time else row.display_name, row.ocid),
         count=(lambda after: records.counted(connection, actor.tenancy, narrow, order, after)) if sees_all else None,
     )

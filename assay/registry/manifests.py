@@ -116,9 +116,9 @@ class Manifest:
 def may_run(manifest: Manifest) -> bool:
     """Whether a runtime might run this manifest, which is neither an index nor a referrer.
 
-    It might, when it brings an image's config, does not say that it is something else, and has a layer that does more
-    than tell something. What a layer of an unknown type holds nobody here knows, and a runtime may unpack it all the
-    same: in doubt this is an image, listed and partly scanned, and never an artifact that nobody looks at.
+    It might, when it brings an image's config, does not say that it is something else, and has other layers than those
+    that tell something, or none at all. What a layer of an unknown type holds nobody here knows, and a runtime may
+    unpack it all the same: in doubt this is an image, listed and partly scanned, and no artifact that nobody looks at.
     No images are therefore: what has an `artifactType` or a config of its own (charts, policies, models, the empty
     config; image-spec 1.1, "Guidelines for Artifact Usage"), what has no layers, and what has statements as its layers
     and nothing else.
@@ -126,7 +126,7 @@ def may_run(manifest: Manifest) -> bool:
     if manifest.config is None or manifest.config.media_type not in _IMAGE_CONFIGS:
         return False
     is_plain = manifest.artifact_type == manifest.config.media_type
-    return is_plain and not all(map(is_statement, manifest.layers))
+    return is_plain and (not manifest.layers or not all(map(is_statement, manifest.layers)))
 
 
 def is_statement(layer: Descriptor) -> bool:

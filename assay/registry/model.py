@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from assay.clock import Instant
-from assay.errors import Refused
+from assay.errors import Reason, Refused
 from assay.oci import Digest, Platform, tag_name
 from assay.registry.manifests import ManifestKind
 
@@ -250,6 +250,41 @@ class TagMove:
     time_created: Instant
     moved_by: str
 
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """On what condition a tag is moved or removed, by what it names at that moment (RFC 9110, section 13).
+
+    It must name one of the digests `wanted` (None: whatever, or nothing), and none of `unwanted`; `*` stands for any.
+    """
+
+    wanted: frozenset[str] | None = None
+    unwanted: frozenset[str] = frozenset()
+
+    @classmethod
+    def just(cls, digest: str) -> "Condition":
+        """That the tag names `digest`, or nothing yet where that is empty."""
+        return cls(wanted=frozenset({digest})) if digest else cls(unwanted=frozenset({"*"}))
+
+    def holds(self, named: Digest | None) -> bool:
+        """Whether it holds for a tag that names `named`; None for one that isn't there."""
+        if named is None:
+            return self.wanted is None
+        these = {named.text, "*"}
+        return (self.wanted is None or not self.wanted.isdisjoint(these)) and self.unwanted.isdisjoint(these)
+
+    def require(self, tag: str, named: Digest | None) -> None:
+        """Let a change of a tag be made only if it holds. Errors: Refused (ETAG_MISMATCH)."""
+        if not self.holds(named):
+            raise Refused(
+                f"The tag {tag} names {named or 'nothing'}, which is not what the request is for.",
+                advice="Read the tag again, and build on what it names now.",
+                reason=Reason.ETAG_MISMATCH,
+            )
+
+
+#: No condition.
+ANYTHING = Condition()
 
 _DIGEST_LIKE = re.compile(r"[A-Za-z0-9+._-]+:.*")
 

@@ -26,7 +26,7 @@ from assay.registry.manifests import (
     read_manifest,
     too_many,
 )
-from assay.registry.model import LifecycleState, Repository, StoredManifest, TagOrDigest
+from assay.registry.model import ANYTHING, Condition, LifecycleState, Repository, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import images as image_records
 from assay.registry.records import manifests as records
@@ -52,8 +52,8 @@ class Push:
     content: bytes
     content_type: str
     tags: tuple[str, ...] = ()
-    #: What the tag must name for the push to be made: a digest, "" for nothing yet, None for whatever it names.
-    expected: str | None = None
+    #: What the tags must name for the push to be made.
+    condition: Condition = ANYTHING
     limits: ManifestLimits = field(default_factory=ManifestLimits)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
     Raises:
         Refused: TOO_LARGE, MEDIA_TYPE, MANIFEST_INVALID, DIGEST_INVALID (it is not what its reference says),
             MANIFEST_BLOB_UNKNOWN (a blob or manifest that it names is not in the repository), EXISTS (a tag of an
-            immutable repository), ETAG_MISMATCH (the tag names something else than expected), NOT_FOUND.
+            immutable repository), ETAG_MISMATCH (the tag names something else than its condition says), NOT_FOUND.
     """
     manifest = read_manifest(push.content, push.content_type, push.limits)
     digest = _digest_of(push)
@@ -103,7 +103,7 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
         if stored.nesting > push.limits.nesting_max:
             raise too_many(f"Its indexes are nested deeper than {push.limits.nesting_max}.")
         for tag in push.all_tags:
-            _check_expected(act.connection, repository, tag, push.expected)
+            push.condition.require(tag, tag_records.digest_of(act.connection, repository.ocid, tag))
             _check_immutable(act.connection, repository, tag, digest, manifest)
         records.add(act.connection, digest, push.content, _links(manifest), act.now)
         return _Keeping(store, act, repository, stored, settle_microseconds).keep(manifest, push.all_tags)
@@ -298,16 +298,6 @@ def _check_immutable(
             f"The repository is immutable, and its tag {tag} may gain signatures, but lose none.",
             advice="Build on what the tag names.",
             reason=Reason.EXISTS,
-        )
-
-
-def _check_expected(connection: Connection, repository: Repository, tag: str, expected: str | None) -> None:
-    before = tag_records.digest_of(connection, repository.ocid, tag)
-    if expected is not None and expected != (before.text if before else ""):
-        raise Refused(
-            f"The tag {tag} names {before or 'nothing'}, not what the push expects.",
-            advice="Read the tag again, and build on what it names now.",
-            reason=Reason.ETAG_MISMATCH,
         )
 
 

@@ -26,6 +26,8 @@ from assay.registry.records import repositories as records
 from assay.registry.rules import quotas
 from assay.storage import Store, pages
 
+#: How many are read at once for the catalogue, however few of them the caller may pull from.
+_NAMES_BATCH_ROWS = 500
 _LIST = "ListContainerRepositories"
 EVERY_REPOSITORY = RepositoryFilter()
 LATEST_FIRST = Order()
@@ -163,12 +165,17 @@ def _reading(
 ) -> listing.Reading[Repository]:
     now = store.clock.now()
     sees_all = access.sees_all(connection, actor, _LIST, narrow.compartments, now=now)
+    read: dict[str, Any] = {}
+
+    def is_visible(row: Repository) -> bool:
+        return sees_all or permitted(connection, actor, _LIST, access.target_of(row), now=now, read=read)
+
     return listing.Reading(
         query=(_LIST, actor.tenancy, narrow, order),
         fetch=lambda after, rows_max: records.listed(
             connection, actor.tenancy, narrow, order, after, rows_max=rows_max
         ),
-        is_visible=lambda row: sees_all or permitted(connection, actor, _LIST, access.target_of(row), now=now),
+        is_visible=is_visible,
         key_of=lambda row: (row.time_created if order.by_time else row.name, row.ocid),
         count=(lambda after: records.behind_key(connection, actor.tenancy, narrow, order, after)) if sees_all else None,
     )
@@ -180,11 +187,12 @@ def names(store: Store, actor: Actor, after: str, *, rows_max: int) -> tuple[str
     order = Order(by_time=False, descending=False)
     found: list[str] = []
     key: tuple[str, str] | None = (after, "\U0010ffff")
+    read: dict[str, Any] = {}
     with store.database.read() as connection:
         while len(found) < rows_max:
-            rows = records.listed(connection, actor.tenancy, RepositoryFilter(), order, key, rows_max=rows_max)
-            found.extend(row.name for row in rows if access.may_pull(connection, actor, row, now=now))
-            if len(rows) < rows_max:
+            rows = records.listed(connection, actor.tenancy, RepositoryFilter(), order, key, rows_max=_NAMES_BATCH_ROWS)
+            found.extend(row.name for row in rows if access.may_pull(connection, actor, row, now=now, read=read))
+            if len(rows) < _NAMES_BATCH_ROWS:
                 break
             key = (rows[-1].name, rows[-1].ocid)
     return tuple(found[:rows_max])

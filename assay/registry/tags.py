@@ -13,7 +13,7 @@ from assay.iam import Act, Actor, perform
 from assay.oci import Digest
 from assay.registry import access, pulls
 from assay.registry.manifests import is_companion_tag
-from assay.registry.model import Repository, TagMove
+from assay.registry.model import ANYTHING, Condition, Repository, TagMove
 from assay.registry.records import images as image_records
 from assay.registry.records import tags as records
 from assay.storage import Store
@@ -40,11 +40,15 @@ def history(store: Store, actor: Actor, repository_name: str, tag: str) -> tuple
         return records.history(connection, repository.ocid, tag, rows_max=HISTORY_MAX)
 
 
-def remove(store: Store, actor: Actor, repository_name: str, tag: str) -> None:
-    """Remove a tag; what it named stays. Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN)."""
+def remove(store: Store, actor: Actor, repository_name: str, tag: str, *, condition: Condition = ANYTHING) -> None:
+    """Remove a tag, if its condition holds; what it named stays.
+
+    Errors: Refused (NOT_FOUND, MANIFEST_UNKNOWN, ETAG_MISMATCH).
+    """
 
     def change(act: Act) -> None:
         repository = access.held(act.connection, actor, repository_name)
+        condition.require(tag, records.digest_of(act.connection, repository.ocid, tag))
         untag(act, repository, tag)
 
     perform(

@@ -31,7 +31,7 @@ from assay.iam import Act, Actor, Target, perform
 from assay.oci import Digest
 from assay.registry import access, claims, followers, repositories
 from assay.registry.followers import Nobody, UploadFollower
-from assay.registry.model import StoredBlob, Upload
+from assay.registry.model import LifecycleState, StoredBlob, Upload
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import collecting, damage
 from assay.registry.records import repositories as repository_records
@@ -377,7 +377,7 @@ def _mountable(
     else:
         holders = blob_records.holders(connection, actor.tenancy, digest, rows_max=_MOUNT_LOOK_MAX)
         found = (repository_records.by_ocid(connection, actor.tenancy, holder) for holder in holders)
-        sources = [each for each in found if each is not None]
+        sources = [each for each in found if each is not None and each.lifecycle_state is not LifecycleState.DELETED]
     for source in sources:
         if access.may_pull(connection, actor, source, now=now):
             size = blob_records.shown(connection, source.ocid, digest, now)

@@ -24,6 +24,7 @@ from assay.events import ArtifactPushed, ImagePushed, ImageTakenIn, TagMoved
 from assay.oci import Digest, MediaType
 from assay.registry import images, pulls, pushes, repositories, tags
 from assay.registry.manifests import INDEX_NESTING_MAX, ManifestKind
+from assay.registry.model import Condition
 from assay.registry.repositories import RepositoryChanges, RepositoryDetails
 from assay.storage import Store
 
@@ -363,10 +364,10 @@ def test_a_push_that_expects_something_of_its_tag_is_made_only_then(room: Room) 
     _, other = room.push_image(seed="second")
     for wrong in ("", Digest.of(other).text):
         with pytest.raises(Refused) as refusal:
-            room.put(other, "v1", expected=wrong)
+            room.put(other, "v1", condition=Condition.just(wrong))
         assert reason_of(refusal) is Reason.ETAG_MISMATCH
-    room.put(other, "v1", expected=first.digest.text)
-    room.put(content, "v2", expected="")
+    room.put(other, "v1", condition=Condition.just(first.digest.text))
+    room.put(content, "v2", condition=Condition.just(""))
     assert pulls.manifest(room.store, ACTOR, "team/app", "v1").content == other
 
 

@@ -98,7 +98,7 @@ ARTIFACTS: dict[str, dict[str, Any]] = {
     "cosign Syft": layered("application/vnd.syft+json"),
     "BuildKit attestations": layered(IN_TOTO, IN_TOTO),
     "signature and attestation": layered(COSIGN_SIGNATURE, IN_TOTO),
-    "no layers": layered(),
+    "no layers and an artifact type": layered(artifactType="application/vnd.example.thing"),
     "artifact type": layered(OCI_LAYER, artifactType="application/vnd.example.thing"),
     "artifact type with an unknown layer": layered("application/x", artifactType="application/vnd.example.thing"),
     "empty config": layered(OCI_LAYER, config=descriptor("{}", "application/vnd.oci.empty.v1+json")),
@@ -124,6 +124,8 @@ IMAGES: dict[str, dict[str, Any]] = {
     ),
     "its own config's type as artifact type": layered("application/octet-stream", artifactType=OCI_CONFIG),
     "an encrypted layer": layered(f"{OCI_LAYER}+encrypted"),
+    # distribution-spec, "Pushing Manifests": "the list of blobs MAY be empty". It runs nothing, but is nothing else.
+    "no layers": layered(),
 }
 
 
