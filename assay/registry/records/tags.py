@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from assay.clock import Instant
 from assay.oci import Digest
@@ -72,13 +72,16 @@ def remove(connection: Connection, repository: Repository, name: str, *, moved_b
 
 def names(connection: Connection, repository: str, after: str, *, rows_max: int) -> tuple[str, ...]:
     """Tags in order of their bytes, behind `after`."""
-    query = (
+    page = (
         select(tag.c.name)
         .where(tag.c.repository == repository, tag.c.name > after)
         .order_by(tag.c.name)
         .limit(rows_max)
+        .subquery()
     )
-    return tuple(connection.execute(query).scalars())
+    # As one text, since ten thousand rows cost more than all the rest; no tag has a comma in it.
+    found = connection.execute(select(func.aggregate_strings(page.c.name, ","))).scalar_one()
+    return tuple(sorted(found.split(","))) if found else ()
 
 
 def versions(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, tuple[Version, ...]]:
