@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Self
 
 from assay.errors import Reason, Refused
@@ -200,10 +201,10 @@ def strict_json(
     """
     if len(content) > size_max:
         raise Refused(f"The {what} has {len(content)} bytes; at most {size_max} are read.", reason=Reason.TOO_LARGE)
-    if _depth_exceeds(content, depth_max):
-        raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
     if values_max is not None and _values_exceed(content, values_max):
         raise Refused(f"The {what} holds more than {values_max} values.", reason=Reason.TOO_LARGE)
+    if _depth_exceeds(content, depth_max):
+        raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
     try:
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
@@ -246,7 +247,8 @@ def _values_exceed(content: bytes, values_max: int) -> bool:
     if sum(map(content.count, (b",", b"[", b"{"))) <= values_max:
         return False
     found = re.finditer(rb'"(?:[^"\\]|\\.)*+"|[,\[{]', content, re.DOTALL)
-    return sum(token.group()[0] != ord('"') for token in found) > values_max
+    signs = (token for token in found if token.group()[0] != ord('"'))
+    return next(islice(signs, values_max, None), None) is not None
 
 
 def _depth_exceeds(content: bytes, depth_max: int) -> bool:
