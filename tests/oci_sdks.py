@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def python_of(version: str = "") -> Path:
     parts.mkdir(exist_ok=True)
     command = [PARTS / "oci-sdk.sh", parts / f"oci-sdk-{version}", version]
     if not version:
-        command = [PARTS / "oci-cli.sh", parts / "oci-cli"]
+        command = [PARTS / "oci-cli.sh", os.environ.get("ASSAY_OCI_CLI") or parts / "oci-cli"]
     with (parts / ".oci.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)

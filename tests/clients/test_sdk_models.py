@@ -4,15 +4,13 @@ Every field that the SDK's model knows is set, but for those that are named here
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_hub import VSS, ApiHub, api_hub
-from places import PARTS, PROJECT
+from oci_sdks import Case, empty_fields, python_of
 from registry_pieces import manifest_of
 from scanning_hub import REPOSITORY, blob_of
 
@@ -21,7 +19,6 @@ from assay.iam import hashing
 from assay.registry import images, pulls
 from assay.storage import Store
 
-INSTALL_SECONDS = 600
 #: Fields that stay empty, and why.
 EMPTY = {
     "Vulnerability.authentication": "no feed says what an attacker must prove",
@@ -31,19 +28,6 @@ EMPTY = {
     "Vulnerability.cve_details.impact": "no feed states it",
     "Vulnerability.cve_details.exploitable": "no feed states it",
 }
-Case = tuple[str, str, Any]
-
-
-@pytest.fixture(scope="module")
-def sdk_python() -> Path:
-    """The Python of an environment that has the newest SDK."""
-    place = Path(os.environ.get("ASSAY_OCI_CLI") or PROJECT / ".parts" / "oci-cli")
-    done = subprocess.run(
-        [PARTS / "oci-cli.sh", place], capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"SKIPPED FOR WANT OF A PART: no oci client: {done.stderr.strip()[-300:]}")
-    return place / "bin" / "python"
 
 
 @pytest.fixture
@@ -170,19 +154,5 @@ def work_requests(api: ApiHub) -> list[Case]:
 
 @pytest.mark.parametrize("cases_of", [artifacts, scanning, work_requests])
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_the_sdk_reads_every_model_with_every_field_set(
-    api: ApiHub, sdk_python: Path, cases_of: Callable[[ApiHub], list[Case]]
-) -> None:
-    cases = cases_of(api)
-    asked = [{"client": client, "model": model, "body": body} for client, model, body in cases]
-    done = subprocess.run(
-        [sdk_python, PARTS / "sdk_reads.py"], input=json.dumps(asked), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    empty = {
-        f"{client}: {name}"
-        for (client, _, _), names in zip(cases, json.loads(done.stdout), strict=True)
-        for name in names
-        if name not in EMPTY
-    }
-    assert empty == set()
+def test_the_sdk_reads_every_model_with_every_field_set(api: ApiHub, cases_of: Callable[[ApiHub], list[Case]]) -> None:
+    assert empty_fields(python_of(), cases_of(api)) - EMPTY.keys() == set()
