@@ -240,6 +240,7 @@ Index(
     sqlite_where=text("time_deleted IS NOT NULL"),
     postgresql_where=text("time_deleted IS NOT NULL"),
 )
+Index("ix_image_repository_digest", image.c.repository, image.c.digest)
 Index("ix_image_repository_time_last_pushed", image.c.repository, image.c.time_last_pushed, image.c.ocid)
 Index("ix_image_repository_listed", image.c.repository, image.c.lifecycle_state, image.c.time_created, image.c.ocid)
 Index("ix_image_tenancy_listed", image.c.tenancy, image.c.lifecycle_state, image.c.time_created, image.c.ocid)
