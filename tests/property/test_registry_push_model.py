@@ -12,6 +12,7 @@ from assay.errors import Reason, Refused
 from assay.oci import Digest
 from assay.registry import images, pulls, pushes, removals, tags
 from assay.registry.model import ImageFilter, LifecycleState
+from assay.registry.rules import quotas
 from assay.storage import Store
 
 SETTLE = 10 * SECOND
@@ -30,6 +31,7 @@ class Model:
     available: dict[Digest, str] = field(default_factory=dict)
     deleted: dict[str, Digest] = field(default_factory=dict)
     settling: dict[Digest, int] = field(default_factory=dict)
+    stored: set[bytes] = field(default_factory=set)
 
     def layers_of(self, digest: Digest) -> frozenset[bytes]:
         return self.layers.get(digest, frozenset()).union(*map(self.layers_of, self.children.get(digest, ())))
@@ -64,6 +66,7 @@ class Player:
         content = manifest_of(CONFIG, stack, annotations={"n": str(self.random.randrange(8))})
         for blob in (CONFIG, *stack):
             self.room.push_blob(blob)
+            self.model.stored.add(blob)
         self.model.layers[Digest.of(content)] = frozenset(stack)
         return self.remember(content)
 
@@ -172,6 +175,8 @@ class Player:
         layers = self.model.counted_layers()
         assert repository.image_count == len(self.model.available)
         assert (repository.layer_count, repository.layers_bytes) == (len(layers), sum(map(len, layers)))
+        assert repository.stored_bytes == sum(map(len, self.model.stored))
+        assert quotas.get(self.room.store, ACTOR, repository.ocid).bytes_used == repository.stored_bytes
         assert tags.listed(self.room.store, ACTOR, "team/app")[0] == tuple(sorted(self.model.tags))
         found = images.listed(self.room.store, ACTOR, limit=1000).items
         assert {image.digest: image.ocid for image in found} == self.model.available

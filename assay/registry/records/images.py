@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, alias, and_, exists, func, or_, select, tuple_, update
 
 from assay.clock import Instant
 from assay.oci import Digest
@@ -126,16 +126,15 @@ def counted(
     connection: Connection, tenancy: str, narrow: ImageFilter, order: Order, after: Sequence[Any] | None = None
 ) -> int:
     """How many images `narrow` leaves; those behind the sort key `after`, if one is given."""
-    query = select(func.count()).select_from(image.join(repository, repository.c.ocid == image.c.repository))
-    query = query.where(*_conditions(connection, tenancy, narrow))
+    query = select(func.count()).select_from(image).join(repository, repository.c.ocid == image.c.repository)
     if after is not None:
         first = image.c.time_created if order.by_time else _display_name()
         query = query.where(behind(first, image.c.ocid, after, descending=order.descending))
-    return connection.execute(query).scalar_one()
+    return connection.execute(query.where(*_conditions(connection, tenancy, narrow))).scalar_one()
 
 
 def _display_name() -> ColumnElement[str]:
-    """`Image.display_name` as an expression."""
+    """`Image.display_name` as an expression. The latest tag of a digest is the last entry in an index of its own."""
     latest = (
         select(tag.c.name)
         .where(
@@ -148,8 +147,30 @@ def _display_name() -> ColumnElement[str]:
         .correlate(image)
         .scalar_subquery()
     )
-    last = func.coalesce(func.nullif(image.c.last_version, ""), "unknown")
-    return repository.c.name + ":" + func.coalesce(latest, last + "@" + image.c.digest)
+    return repository.c.name + ":" + func.coalesce(latest, _last_version() + "@" + image.c.digest)
+
+
+def _last_version() -> ColumnElement[str]:
+    return func.coalesce(func.nullif(image.c.last_version, ""), "unknown")
+
+
+def _is_named(tenancy: str, display_name: str) -> ColumnElement[bool]:
+    """Whether an image has a display name: found from its parts, by index."""
+    name, _, version = display_name.partition(":")
+    is_there = repository.c.name == name
+    last, _, digest = version.partition("@")
+    here = (image.c.repository, image.c.digest)
+    if digest:
+        tagged = exists(select(1).where(tag.c.repository == here[0], tag.c.digest == here[1]))
+        has_none = or_(image.c.lifecycle_state != LifecycleState.AVAILABLE, ~tagged)
+        return and_(is_there, image.c.digest == digest, _last_version() == last, has_none)
+    later = alias(tag)
+    is_later = tuple_(later.c.time_moved, later.c.name) > tuple_(tag.c.time_moved, tag.c.name)
+    same = and_(later.c.repository == tag.c.repository, later.c.digest == tag.c.digest)
+    latest = select(tag.c.repository, tag.c.digest).where(
+        tag.c.tenancy == tenancy, tag.c.name == version, ~exists(select(1).where(same, is_later))
+    )
+    return and_(is_there, image.c.lifecycle_state == LifecycleState.AVAILABLE, tuple_(*here).in_(latest))
 
 
 def _selected() -> Select[Any]:
@@ -159,21 +180,28 @@ def _selected() -> Select[Any]:
 
 
 def _conditions(connection: Connection, tenancy: str, narrow: ImageFilter) -> list[ColumnElement[bool]]:
-    found = [image.c.tenancy == tenancy, image.c.lifecycle_state == narrow.lifecycle_state]
+    # Where a repository is named its images are found by it, not among all of the tenancy.
+    is_named = bool(narrow.repository_name) and "*" not in narrow.repository_name
+    is_of_one = bool(narrow.repository or narrow.display_name or is_named)
+    place = repository if is_of_one else image
+    found = [place.c.tenancy == tenancy, image.c.lifecycle_state == narrow.lifecycle_state]
     if narrow.compartments:
-        found.append(image.c.compartment.in_(narrow.compartments))
+        found.append(place.c.compartment.in_(narrow.compartments))
     if narrow.repository:
         found.append(image.c.repository == narrow.repository)
     if narrow.repository_name:
         found.append(_matches(connection, repository.c.name, narrow.repository_name))
     if narrow.display_name:
-        found.append(_display_name() == narrow.display_name)
+        found.append(_is_named(tenancy, narrow.display_name))
     if narrow.ocid:
         found.append(image.c.ocid == narrow.ocid)
     if narrow.digest is not None:
         found.append(image.c.digest == narrow.digest.text)
     tagged = and_(tag.c.repository == image.c.repository, tag.c.digest == image.c.digest)
-    if narrow.version:
+    if narrow.version and "*" not in narrow.version:
+        named = select(tag.c.repository, tag.c.digest).where(tag.c.tenancy == tenancy, tag.c.name == narrow.version)
+        found.append(tuple_(image.c.repository, image.c.digest).in_(named))
+    elif narrow.version:
         found.append(exists(select(1).where(tagged, _matches(connection, tag.c.name, narrow.version))))
     if narrow.is_versioned is not None:
         has_tag = exists(select(1).where(tagged))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, tuple_, update
 
 from assay.clock import Instant
 from assay.registry.model import (
@@ -191,9 +191,8 @@ def behind(
     first: ColumnElement[Any], second: ColumnElement[Any], key: Sequence[Any], *, descending: bool
 ) -> ColumnElement[bool]:
     """Whether a row comes behind `key` in a keyset list sorted by two columns."""
-    if descending:
-        return or_(first < key[0], and_(first == key[0], second < key[1]))
-    return or_(first > key[0], and_(first == key[0], second > key[1]))
+    place, last = tuple_(first, second), tuple_(*key)
+    return place < last if descending else place > last
 
 
 def sort(query: Select[Any], first: ColumnElement[Any], second: ColumnElement[Any], *, descending: bool) -> Select[Any]:

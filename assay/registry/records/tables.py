@@ -192,7 +192,7 @@ tag = Table(
     Column("time_moved", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("ix_tag_repository_digest", tag.c.repository, tag.c.digest)
+Index("ix_tag_latest", tag.c.repository, tag.c.digest, tag.c.time_moved, tag.c.name)
 Index("ix_tag_tenancy_name", tag.c.tenancy, tag.c.name)
 
 #: Every move of every tag, the present one included; `digest` is NULL where it was removed.

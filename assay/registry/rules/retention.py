@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from assay.errors import Reason, Refused, not_found
 from assay.iam import Act, Actor, Target, authorize, perform, permitted
+from assay.iam.identity import compartments
+from assay.registry.model import Repository
 from assay.registry.records import retention as records
 from assay.registry.rules.model import PolicyDetails, RetentionPolicy
 from assay.storage import Store
@@ -95,6 +97,18 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
         change=lambda act: records.delete(act.connection, ocid, act.now),
         if_match=if_match,
     )
+
+
+def reaching(store: Store, actor: Actor, repository: Repository) -> tuple[RetentionPolicy, ...]:
+    """The policies that reach a repository, in force or not, as far as the actor may see them, by name."""
+    operation, now = "ListRetentionPolicies", store.clock.now()
+    with store.database.read() as connection:
+        path = compartments.path_of(connection, actor.tenancy, repository.compartment)
+        return tuple(
+            each
+            for each in records.of_tenancy(connection, actor.tenancy)
+            if each.reaches(repository.name, path) and permitted(connection, actor, operation, _target(each), now=now)
+        )
 
 
 def known(connection: Connection, actor: Actor, ocid: str, *, lock: bool = False) -> RetentionPolicy:
