@@ -19,12 +19,20 @@ from assay.oci import Digest
 from assay.registry import blobs, images, pulls, removals, repositories, tags, uploads
 from assay.registry.collection import fsck, purge, sweep
 from assay.registry.model import ImageFilter, LifecycleState
+from assay.registry.rules import quotas, retention
+from assay.registry.rules import sweep as retention_sweep
+from assay.registry.rules.model import Limits, PolicyDetails, Rule, RuleKind
 
 NAMES = ("team/app", "team/base")
 TAGS = ("v1", "v2", "v3")
 #: Few contents, so that clients and tenancies have much in common.
 LAYERS = tuple(f"layer {number} ".encode() * (number + 3) for number in range(5))
 CONFIGS = tuple(f'{{"config":{number}}}'.encode() for number in range(3))
+
+#: Retention keeps two images of it.
+KEPT_NAME = NAMES[1]
+#: Less than everything that a client may push together has.
+QUOTA_BYTES = 90
 
 Steps = Iterator[None]
 
@@ -52,8 +60,14 @@ class World:
         """Let clients and upkeep take steps in a random order."""
         for actor in (ACTOR, STRANGER):
             for name in NAMES:
-                repositories.on_push(self.room.store, actor, name)
-                self.repositories[actor.tenancy, name] = ModelRepository()
+                made = repositories.on_push(self.room.store, actor, name)
+                keeps = 2 if name == KEPT_NAME else None
+                quota = self.random.choice((None, QUOTA_BYTES))
+                if quota is not None:
+                    quotas.set_limits(self.room.store, actor, made.ocid, Limits(bytes_max=quota))
+                self.repositories[actor.tenancy, name] = ModelRepository(quota, keeps)
+            details = PolicyDetails("two", (Rule(RuleKind.KEEP_LAST, count=2),), KEPT_NAME, is_enabled=True)
+            retention.create(self.room.store, actor, actor.tenancy, details)
         actors = [ACTOR if number % 2 == 0 else STRANGER for number in range(clients)]
         programs = [Client(self, actor).program() for actor in actors]
         programs.append(Upkeep(self).program())
@@ -198,11 +212,18 @@ class Client:
         other = NAMES[1 - NAMES.index(name)]
         shown = {each: self.world.of(self.actor, each).shows(blob, self.world.now) for each in NAMES}
         source = self.world.random.choice((other, None))
-        size = uploads.mount(self.world.room.intake, self.actor, name, Digest.of(blob), source_name=source)
         is_there = shown[other] if source else any(shown.values())
+        model = self.world.of(self.actor, name)
+        try:
+            size = uploads.mount(self.world.room.intake, self.actor, name, Digest.of(blob), source_name=source)
+        except Refused as refusal:
+            if refusal.reason is not Reason.QUOTA_EXCEEDED or model.has_room(blob) or not is_there:
+                raise
+            return True
         assert size == (len(blob) if is_there else None)
         if is_there:
-            self.world.of(self.actor, name).hold(blob, self.world.now)
+            assert model.has_room(blob)
+            model.hold(blob, self.world.now)
         return is_there
 
     def _send(self, name: str, blob: bytes) -> Steps:
@@ -210,6 +231,7 @@ class Client:
         upload = uploads.begin(intake, self.actor, name).id
         used = self.world.now
         middle = self.world.random.randint(0, len(blob))
+        model = self.world.of(self.actor, name)
         for piece, is_last in ((blob[:middle], False), (blob[middle:], True)):
             yield
             writer = None
@@ -221,15 +243,17 @@ class Client:
                 else:
                     writer.acknowledge()
             except Refused as refusal:
-                if refusal.reason is not Reason.UPLOAD_UNKNOWN or self.world.now < used + IDLE:
+                is_over = refusal.reason is Reason.UPLOAD_UNKNOWN and self.world.now >= used + IDLE
+                if not is_over and (refusal.reason is not Reason.QUOTA_EXCEEDED or model.has_room(blob)):
                     raise
-                # It lay idle for so long that upkeep has ended it; then the manifest will be refused.
+                # It lay idle until upkeep ended it, or has no room: then the manifest is refused, too.
                 return
             finally:
                 if writer is not None:
                     writer.release()
             used = self.world.now
-        self.world.of(self.actor, name).hold(blob, self.world.now)
+        assert model.has_room(blob)
+        model.hold(blob, self.world.now)
         yield
 
     def delete(self, name: str) -> Steps:
@@ -301,7 +325,7 @@ class Upkeep:
 
     def program(self) -> Steps:
         """Acts at random."""
-        acts = (self.wait, self.expire, self.purge, self.sweep)
+        acts = (self.wait, self.expire, self.retain, self.purge, self.sweep)
         while True:
             self.world.random.choice(acts)()
             yield
@@ -314,6 +338,12 @@ class Upkeep:
         """Uploads that lie idle end."""
         while uploads.expire(self.world.room.intake):
             pass
+
+    def retain(self) -> None:
+        """Images go by the rules."""
+        retention_sweep.sweep(self.world.room.store, interval=0)
+        for model in self.world.repositories.values():
+            model.retain(self.world.now)
 
     def purge(self) -> None:
         """What was deleted long ago goes."""

@@ -74,16 +74,19 @@ class HeldManifest:
 
 @dataclass
 class HeldImage:
-    """An image; `deleted` tells since when it may be restored for a time."""
+    """An image, when it was pushed last; `deleted` tells since when it may be restored for a time."""
 
     what: Content
+    pushed: int
     deleted: int | None = None
 
 
 @dataclass
 class ModelRepository:
-    """One repository of one tenancy."""
+    """One repository of one tenancy. `quota`: how many bytes it may hold; `keeps`: how many images retention keeps."""
 
+    quota: int | None = None
+    keeps: int | None = None
     blobs: dict[Digest, HeldBlob] = field(default_factory=dict)
     manifests: dict[Digest, HeldManifest] = field(default_factory=dict)
     images: dict[str, HeldImage] = field(default_factory=dict)
@@ -99,6 +102,11 @@ class ModelRepository:
         """Whether whoever asks is told that the blob is there."""
         held = self.blobs.get(Digest.of(content))
         return held is not None and (held.goes is None or held.goes > now + SHOWN_MIN)
+
+    def has_room(self, content: bytes) -> bool:
+        """Whether a blob may be held, by its quota: it is there, or it fits."""
+        fits = self.quota is None or self.stored_bytes + len(content) <= self.quota
+        return fits or Digest.of(content) in self.blobs
 
     def hold(self, content: bytes, now: int) -> None:
         """A blob is pushed or mounted."""
@@ -120,7 +128,7 @@ class ModelRepository:
         if tag:
             self.tags[tag] = what.digest
         if image:
-            self.images.setdefault(image, HeldImage(what)).deleted = None
+            self.images[image] = HeldImage(what, now)
 
     def serves(self, digest: Digest) -> bool:
         """Whether a manifest can be pulled."""
@@ -165,6 +173,12 @@ class ModelRepository:
             self.tags[tag] = digest
 
     # Upkeep
+
+    def retain(self, now: int) -> None:
+        """Of the available images only those stay that were pushed last, as many as are kept."""
+        latest_first = sorted(self.available().values(), key=lambda ocid: self.images[ocid].pushed, reverse=True)
+        for ocid in latest_first[self.keeps :] if self.keeps is not None else ():
+            self.delete(ocid, now, with_referrers=True)
 
     def purge(self, now: int) -> None:
         """What was deleted longer than the window ago goes for good, and so do blobs that nothing came to name."""
