@@ -98,7 +98,7 @@ def test_a_cluster_is_in_the_dynamic_groups_whose_rule_is_true_of_it(store: Stor
 
 
 def test_a_user_is_in_no_dynamic_group_and_a_cluster_in_no_group(store: Store, admin: Actor) -> None:
-    dynamic_groups.create(store, admin, "all", "any {resource.type != 'nothing'}")
+    dynamic_groups.create(store, admin, "all", "any {resource.id != 'nothing'}")
     ops = groups.create(store, admin, "Ops")
     alice = person(store, admin, "alice", ops)
     cluster = cluster_in(store, admin, admin.tenancy, "c")
