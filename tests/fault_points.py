@@ -24,6 +24,8 @@ import psycopg
 from sqlalchemy import Connection
 
 from assay.storage import Database
+from assay.storage.blobs import Bucket
+from assay.storage.blobs.s3_signature import S3Request
 
 
 class Kind(StrEnum):
@@ -274,3 +276,26 @@ def _database_fault(connection: Any) -> NoReturn:
         raise sqlite3.OperationalError("disk I/O error")
     connection.close()
     raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+# Objects
+
+
+@contextmanager
+def watched_objects(points: Points) -> Iterator[None]:
+    """Watch every request to an object store: it may not arrive, or its answer may not."""
+    real = Bucket._sent
+
+    def sent(bucket: Bucket, request: S3Request, *rest: Any) -> Any:
+        what = f"{request.method} {request.path.rsplit('/', 2)[-1]}"
+        points.step(Kind.OBJECTS, what, _hung_up)
+        answer = real(bucket, request, *rest)
+        points.step(Kind.OBJECTS, f"after {what}", _hung_up)
+        return answer
+
+    with mock.patch.object(Bucket, "_sent", sent):
+        yield
+
+
+def _hung_up() -> NoReturn:
+    raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

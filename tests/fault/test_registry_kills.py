@@ -52,4 +52,5 @@ def test_whenever_a_process_is_killed_the_next_one_finds_all_in_order(
     for act in acts:
         *killed, last = [each["ended"] for each in tries if each["act"] == act]
         assert (set(killed), last) == ({KILLED} if killed else set(), 0), ended.stderr
-    assert any(each["ended"] == KILLED for each in tries)
+    # Some acts touch no file.
+    assert kind is Kind.FILES or any(each["ended"] == KILLED for each in tries)
