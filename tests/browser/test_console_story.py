@@ -396,9 +396,11 @@ def test_no_page_scrolls_sideways_or_makes_the_browser_complain(
         assert answered.status == 200, address
         if page.evaluate("document.documentElement.scrollWidth") > width:
             too_wide.append(name)
-        problems = page.locator(".problems").all()
-        if any(table.evaluate("table => table.scrollWidth > table.parentElement.clientWidth") for table in problems):
-            too_wide.append(f"the problems of {name}")
+        tables = page.locator(".problems, .audit").all()
+        if any(table.evaluate("table => table.scrollWidth > table.parentElement.clientWidth") for table in tables):
+            too_wide.append(f"the table of {name}")
+        if any(tabs.evaluate("tabs => tabs.scrollWidth > tabs.clientWidth") for tabs in page.locator(".tabs").all()):
+            too_wide.append(f"the tabs of {name}")
         if scheme == "light" or name in ("image", "compare"):
             photograph(page, f"{name}-{width}-{scheme}")
     other.close()
