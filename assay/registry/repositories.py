@@ -248,8 +248,7 @@ def move(
         records.move(act.connection, ocid, compartment)
         act.announce(RepositoryMoved(tenancy=actor.tenancy, repository=ocid, compartment=compartment))
         moved = records.change(act.connection, ocid, compartment=compartment, time_updated=act.now, etag=new_etag())
-        quotas.moved(act.connection, actor, before, moved)
-        return moved
+        return quotas.moved(act.connection, actor, before, moved)
 
     return perform(
         store,
@@ -270,6 +269,7 @@ def delete(store: Store, actor: Actor, ocid: str, *, if_match: str | None = None
     def apply(act: Act) -> Repository:
         gone = {"lifecycle_state": LifecycleState.DELETED, "time_deleted": act.now, "time_updated": act.now}
         image_records.change_all(act.connection, ocid, **gone)
+        quotas.forget(act.connection, ocid)
         act.announce(RepositoryDeleted(tenancy=actor.tenancy, repository=ocid))
         return records.change(act.connection, ocid, image_count=0, etag=new_etag(), **gone)
 

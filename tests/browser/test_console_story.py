@@ -347,6 +347,8 @@ def addresses_of(installation) -> dict[str, str]:
         "repositories": "/r",
         "repository": "/r/payments/api",
         "scanner": "/r/payments/api/-/scanner",
+        "retention": "/r/payments/api/-/retention",
+        "settings-of-a-repository": "/r/payments/api/-/settings",
         "image": base,
         "packages": f"{base}/packages",
         "signatures": f"{base}/signatures",

@@ -139,8 +139,12 @@ def test_repositories_are_counted_and_one_too_many_is_refused(place: Place) -> N
     outside = place.make("outside", place.actor.tenancy)
     with pytest.raises(Refused, match="quota of 3 repositories"):
         repositories.move(place.store, place.actor, outside, place.below)
+    place.limit(place.in_team, bytes_max=1)
     repositories.delete(place.store, place.actor, place.in_team)
     place.make("fourth", place.team)
+    with pytest.raises(Refused) as refusal:
+        quotas.get(place.store, place.actor, place.in_team)
+    assert refusal.value.reason is Reason.NOT_FOUND
     with pytest.raises(Refused, match="holds no repositories"):
         place.limit(place.in_below, repositories_max=3)
 

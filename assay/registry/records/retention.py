@@ -75,28 +75,17 @@ def tenancies(connection: Connection) -> tuple[str, ...]:
 def candidates(connection: Connection, repository_ocid: str) -> tuple[Candidate, ...]:
     """The available images of a repository as rules see them."""
     tags: dict[str, list[str]] = {}
-    for row in connection.execute(select(tag.c.name, tag.c.digest).where(tag.c.repository == repository_ocid)):
-        if not is_companion_tag(row.name):
-            tags.setdefault(row.digest, []).append(row.name)
-    found = connection.execute(
-        select(
-            image.c.ocid,
-            image.c.digest,
-            image.c.time_last_pushed,
-            image.c.time_last_pulled,
-            image.c.time_untagged,
-        ).where(image.c.repository == repository_ocid, image.c.lifecycle_state == LifecycleState.AVAILABLE)
+    named = select(tag.c.name, tag.c.digest).where(tag.c.repository == repository_ocid)
+    for name, digest in connection.execute(named.order_by(tag.c.name)).all():
+        if not is_companion_tag(name):
+            tags.setdefault(digest, []).append(name)
+    columns = (image.c.ocid, image.c.digest, image.c.time_last_pushed, image.c.time_last_pulled, image.c.time_untagged)
+    held = select(*columns).where(
+        image.c.repository == repository_ocid, image.c.lifecycle_state == LifecycleState.AVAILABLE
     )
     return tuple(
-        Candidate(
-            image=row.ocid,
-            digest=Digest(row.digest),
-            tags=tuple(sorted(tags.get(row.digest, ()))),
-            pushed=row.time_last_pushed,
-            pulled=row.time_last_pulled,
-            untagged=row.time_untagged,
-        )
-        for row in found
+        Candidate(ocid, Digest(digest), tuple(tags.get(digest, ())), pushed, pulled, untagged)
+        for ocid, digest, pushed, pulled, untagged in connection.execute(held).all()
     )
 
 

@@ -117,6 +117,11 @@ def remove(store: Store, actor: Actor, place: str, *, if_match: str | None = Non
     perform(store, actor, "DeleteContainerQuota", locate=_locate(actor, place), change=change, if_match=if_match)
 
 
+def forget(connection: Connection, repository: str) -> None:
+    """Let a repository that is deleted have no quota; what it holds counts elsewhere until it is purged."""
+    records.remove(connection, repository)
+
+
 def room(store: Store, actor: Actor, repository_name: str) -> Room | None:
     """How much room there is in a repository now; None where no quota holds, or there is no such repository."""
     with store.database.read() as connection:
@@ -162,8 +167,11 @@ def require_repositories(connection: Connection, actor: Actor, made: Repository)
         _require_count(connection, actor, stored, place)
 
 
-def moved(connection: Connection, actor: Actor, before: Repository, after: Repository) -> None:
-    """Let the quota of a repository that was moved follow it. Errors: Refused (QUOTA_EXCEEDED) where it doesn't fit."""
+def moved(connection: Connection, actor: Actor, before: Repository, after: Repository) -> Repository:
+    """Let the quota of a repository that was moved follow it; the repository.
+
+    Errors: Refused (QUOTA_EXCEEDED) where it doesn't fit.
+    """
     records.move(connection, after.ocid, after.compartment)
     already = set(_above(connection, before))
     for stored, place in _limiting(connection, actor, after, lock=True, beside=already):
@@ -171,6 +179,7 @@ def moved(connection: Connection, actor: Actor, before: Repository, after: Repos
         if stored.limits.bytes_max is not None:
             used = _used(connection, actor, place).stored_bytes
             Room(place, used - after.stored_bytes, stored.limits.bytes_max).require(after.stored_bytes)
+    return after
 
 
 def _require_count(connection: Connection, actor: Actor, stored: StoredQuota, place: _Place) -> None:

@@ -27,7 +27,7 @@ from assay.registry.rules.plan import plan
 from assay.storage import Store, pages
 
 #: Images that one transaction deletes.
-IMAGES_AT_ONCE = 20
+IMAGES_AT_ONCE = 10
 #: Repositories that one turn of upkeep goes through.
 REPOSITORIES_AT_ONCE = 20
 PAUSE_SECONDS = 0.05
