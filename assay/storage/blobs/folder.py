@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO, RawIOBase
 from itertools import islice
@@ -21,6 +21,7 @@ from assay.storage.blobs.port import (
     Staging,
     check_upload,
     held_by_another,
+    is_upload,
     unknown_upload,
 )
 
@@ -37,8 +38,7 @@ class FolderBlobs:
     """
 
     def __init__(self, folder: Path, *, is_durable: bool = True) -> None:
-        #: Waits until the file or folder with this descriptor is on the disk.
-        self.sync: Callable[[int], None] = os.fsync if is_durable else _leave
+        self._is_durable = is_durable
         self._staged = folder / "staged"
         self._blobs = folder / "blobs"
         self._staged.mkdir(parents=True, exist_ok=True)
@@ -142,12 +142,10 @@ class FolderBlobs:
 
     def staged(self, after: str = "") -> tuple[StagedUpload, ...]:
         """The files of `staged`."""
-        found: list[StagedUpload] = []
         with _translated():
-            for name in sorted(os.listdir(self._staged)):  # noqa: PTH208 - names alone, not a Path for each
-                if name > after and len(found) < PAGE_ROWS and (status := _status(self._staged / name)):
-                    found.append(StagedUpload(name, status.st_size, _changed(status)))
-        return tuple(found)
+            names = sorted(name for name in os.listdir(self._staged) if name > after and is_upload(name))  # noqa: PTH208
+            files = [(name, _status(self._staged / name)) for name in names[:PAGE_ROWS]]
+        return tuple(StagedUpload(name, file.st_size, _changed(file)) for name, file in files if file is not None)
 
     def free_bytes(self) -> int:
         """Room left on the disk."""
@@ -194,6 +192,11 @@ class FolderBlobs:
                 folder.mkdir(exist_ok=True)
                 self._sync_folder(folder.parent)
                 self._durable.add(folder)
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until a file or folder is on the disk, unless that is left to the kernel."""
+        if self._is_durable:
+            os.fsync(descriptor)
 
     def _sync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -317,10 +320,6 @@ def _status(path: Path) -> os.stat_result | None:
 
 def _changed(status: os.stat_result) -> Instant:
     return Instant(status.st_mtime_ns // 1_000)
-
-
-def _leave(_descriptor: int) -> None:
-    """Leave it to the kernel when something reaches the disk."""
 
 
 @contextmanager

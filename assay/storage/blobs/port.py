@@ -166,8 +166,13 @@ class BlobStore(Protocol):
 
 def check_upload(upload: str) -> None:
     """Refuse what no upload is named: names become parts of paths and keys. Errors: Refused (UPLOAD_UNKNOWN)."""
-    if not _UPLOAD.fullmatch(upload):
+    if not is_upload(upload):
         raise unknown_upload()
+
+
+def is_upload(name: str) -> bool:
+    """Whether an upload may be named so; what lies on the medium under other names is not ours."""
+    return _UPLOAD.fullmatch(name) is not None
 
 
 def unknown_upload() -> Refused:

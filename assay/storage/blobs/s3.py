@@ -24,6 +24,7 @@ from assay.storage.blobs.port import (
     StagedUpload,
     Staging,
     check_upload,
+    is_upload,
     unknown_upload,
 )
 from assay.storage.blobs.s3_bucket import Bucket, Entry
@@ -122,8 +123,9 @@ class S3Blobs:
         """The objects below `staged`, by upload."""
         # Of all that stands behind a name and its stroke, a tilde comes last.
         listed = self.bucket.listed("staged/", staged_key(after, "~") if after else "")
+        ours = (entry for entry in listed if is_upload(_upload_of(entry)))
         found = []
-        for upload, entries in islice(groupby(listed, lambda entry: entry.key.split("/")[1]), PAGE_ROWS):
+        for upload, entries in islice(groupby(ours, _upload_of), PAGE_ROWS):
             every = list(entries)
             found.append(
                 StagedUpload(upload, sum(each.size for each in every), max(each.time_changed for each in every))
@@ -133,7 +135,7 @@ class S3Blobs:
     def forget(self, upload: str) -> None:
         """Remove what is staged of an upload that has been published; what fails is found by `staged` later."""
         try:
-            self._remove([entry.key for entry in self.bucket.listed(staged_key(upload, ""))])
+            self.discard(upload)
         except Unavailable as fault:
             log.warning("leftovers of the published upload %s stay: %s", upload, fault)
 
@@ -334,6 +336,10 @@ def blob_key(digest: Digest) -> str:
 def staged_key(upload: str, name: str) -> str:
     """The key of an object of an upload, below the place's prefix."""
     return f"staged/{upload}/{name}"
+
+
+def _upload_of(entry: Entry) -> str:
+    return entry.key.split("/")[1]
 
 
 def _kept(entry: Entry) -> KeptBlob | None:

@@ -6,6 +6,7 @@ it received. Requests that broke off are sent again: all of them can be, without
 
 import hashlib
 import http.client
+import re
 import ssl
 import threading
 import time
@@ -31,6 +32,7 @@ LIST_ROWS = 1_000
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 ERROR_BYTES_MAX = 64 * 1024
 
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PASSING = (429, 500, 502, 503, 504)
 
@@ -57,7 +59,7 @@ class S3Place:
                 f"s3_endpoint {self.endpoint!r} has no TLS: whoever is on the way reads every blob.",
                 advice="Use https, or set s3_plain_http if the network is your own.",
             )
-        if not 3 <= len(self.bucket) <= 63 or not self.bucket.replace("-", "").replace(".", "").isalnum():
+        if not _BUCKET.fullmatch(self.bucket):
             raise Refused(f"{self.bucket!r} is no name of a bucket.", advice="Set blob_store to s3://BUCKET/PREFIX.")
         if len(self.prefix) > 500 or not self.prefix.isascii() or not self.prefix.isprintable():
             raise Refused("The prefix in blob_store can't stand in keys.", advice="Use letters, digits, - and /.")

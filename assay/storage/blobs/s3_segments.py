@@ -102,7 +102,7 @@ def taken_in(linked: Sequence[Segment], tail_bytes: int) -> int:
 
 
 def parts(linked: Sequence[Segment], tail_bytes: int) -> tuple[Part, ...]:
-    """How to make a blob of an upload: parts long enough, few enough, and of at most two segments' bytes to be read."""
+    """How to make a blob of an upload: parts that are long enough, and few enough. One segment alone can be copied."""
     total = tail_bytes + (linked[-1].end if linked else 0)
     least = max(PART_BYTES_MIN, -(-total // PARTS_MAX))
     made: list[Part] = []
