@@ -26,7 +26,7 @@ PATHSEND = "http.response.pathsend"
 #: The ASGI extension that holds the request target byte for byte, for request signatures (see `oci_api.targets`).
 REQUEST_TARGET = "assay.request-target"
 #: The most that one piece of work sends, and the longest that it lasts, before it gives its thread back.
-PIECE_BYTES = 16 * 1024 * 1024
+PIECE_BYTES = 64 * 1024 * 1024
 PIECE_SECONDS = 1.0
 #: How long a piece of work waits, in its thread, for a reader that keeps up; a slower one is waited for on the loop.
 KEEP_UP_MILLISECONDS = 20
