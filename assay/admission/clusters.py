@@ -1,6 +1,7 @@
 """Verbs on clusters: the record, the image verification policy in versions, and client certificates."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from sqlalchemy import Connection
@@ -24,6 +25,7 @@ from assay.events import ClusterPolicyChanged
 from assay.iam import Act, Actor, Target, authorize, perform, work_requests
 from assay.iam.credentials import cluster_tokens
 from assay.iam.credentials.cluster_tokens import ClusterToken
+from assay.iam.identity import seen
 from assay.iam.work_requests import Work
 from assay.storage import Store
 from assay.storage.pages import Page
@@ -136,7 +138,10 @@ def list_clusters(store: Store, actor: Actor, compartment: str, listing: Listing
     """A page of the clusters of a compartment. Errors: Refused (NOT_FOUND when not permitted, PAGE_TOKEN)."""
     with store.database.read() as connection:
         authorize(connection, actor, "ListClusters", Target(compartment=compartment), now=store.clock.now())
-        return records.clusters(store, connection, actor.tenancy, compartment, listing or Listing())
+        found = records.clusters(store, connection, actor.tenancy, compartment, listing or Listing())
+        return replace(
+            found, items=seen.as_seen(store, connection, actor, "GetCluster", found.items, target_of, options={})
+        )
 
 
 def kubernetes_versions(store: Store, actor: Actor, cluster: str, compartment: str) -> tuple[str, ...]:

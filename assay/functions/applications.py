@@ -5,6 +5,8 @@ policy cannot be set while the image of an existing function has no valid signat
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,6 +17,7 @@ from assay.errors import Reason, Refused
 from assay.functions import images, records
 from assay.functions.model import Application, ApplicationChange, ApplicationDetails, State
 from assay.iam import Act, Actor, Target, authorize, perform, work_requests
+from assay.iam.identity import seen
 from assay.iam.work_requests import Work
 from assay.storage import Store
 from assay.storage.pages import Page
@@ -67,7 +70,10 @@ def listed(store: Store, actor: Actor, compartment: str, listing: Listing | None
     """A page of the applications of a compartment. Errors: Refused (NOT_FOUND, PAGE_TOKEN)."""
     with store.database.read() as connection:
         authorize(connection, actor, "ListApplications", Target(compartment=compartment), now=store.clock.now())
-        return records.applications(store, connection, actor.tenancy, compartment, listing or Listing())
+        found = records.applications(store, connection, actor.tenancy, compartment, listing or Listing())
+        unread: dict[str, Any] = {"config": {}, "kept": {}}
+        items = seen.as_seen(store, connection, actor, "GetApplication", found.items, target_of, **unread)
+        return replace(found, items=items)
 
 
 def update(

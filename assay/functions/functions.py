@@ -1,7 +1,8 @@
 """Verbs on functions: definitions that name an image of this registry. Running them is no part of Assay."""
 
 from collections.abc import Callable
-from typing import NoReturn
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from assay.errors import Reason, Refused
 from assay.functions import applications, images, records
 from assay.functions.model import Application, Function, FunctionChange, FunctionDetails, State
 from assay.iam import Act, Actor, Principal, PrincipalKind, Target, authorize, perform, work_requests
+from assay.iam.identity import seen
 from assay.iam.work_requests import Work
 from assay.oci import Digest
 from assay.registry import repositories
@@ -76,7 +78,10 @@ def listed(store: Store, actor: Actor, application: str, listing: Listing | None
     with store.database.read() as connection:
         of = records.get_application(connection, actor.tenancy, application)
         authorize(connection, actor, "ListFunctions", Target(compartment=of.compartment), now=store.clock.now())
-        return records.functions(store, connection, of, listing or Listing())
+        found = records.functions(store, connection, of, listing or Listing())
+        unread: dict[str, Any] = {"config": {}, "kept": {}}
+        items = seen.as_seen(store, connection, actor, "GetFunction", found.items, target_of, **unread)
+        return replace(found, items=items)
 
 
 def update(

@@ -1,6 +1,7 @@
 """Finding a repository for somebody: what is missing and what is not theirs to see get the same answer."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -8,10 +9,12 @@ from sqlalchemy import Connection
 from assay.clock import Instant
 from assay.errors import not_found
 from assay.iam import Actor, Target, authorize, permitted
-from assay.iam.identity import tenancies
+from assay.iam.identity import seen, tenancies
 from assay.registry.model import Image, Repository
 from assay.registry.records import images as image_records
 from assay.registry.records import repositories as records
+from assay.storage import Store
+from assay.storage.pages import Page
 
 #: The operations that a public repository allows to everybody, without a statement (oci-api 4.1).
 _PUBLIC = frozenset({"PullImage", "ListTags"})
@@ -120,3 +123,16 @@ def ocid_extension(connection: Connection, tenancy: str) -> str:
     """What stands before the tail in the OCIDs of repositories and images: `0.<namespace>` (oci-api 1.5)."""
     namespace = tenancies.namespace_of(connection, tenancy)
     return f"0.{namespace}" if namespace else "0"
+
+
+def repositories_as_seen(
+    store: Store, connection: Connection, actor: Actor, found: Page[Repository]
+) -> Page[Repository]:
+    """A page of a list, without what people wrote about repositories that the actor may only inspect."""
+    read = "GetContainerRepository"
+    return replace(found, items=seen.as_seen(store, connection, actor, read, found.items, target_of, readme=None))
+
+
+def images_as_seen(store: Store, connection: Connection, actor: Actor, found: Page[Image]) -> Page[Image]:
+    """As `repositories_as_seen`, of images."""
+    return replace(found, items=seen.as_seen(store, connection, actor, "GetContainerImage", found.items, image_target))

@@ -91,7 +91,7 @@ def listed(
             permitted(connection, actor, _LIST, Target(compartment=place), now=store.clock.now()) for place in places
         ):
             raise not_found()
-    return found
+        return access.images_as_seen(store, connection, actor, found)
 
 
 def remaining(store: Store, actor: Actor, narrow: ImageFilter, order: Order, next_page: str) -> int | None:

@@ -136,7 +136,7 @@ def listed(
         found = listing.page_of(store, _reading(store, connection, actor, narrow, order), page, limit)
         if not found.items:
             _authorize_list(connection, actor, narrow, _LIST, store)
-        return found
+        return access.repositories_as_seen(store, connection, actor, found)
 
 
 def remaining(store: Store, actor: Actor, narrow: RepositoryFilter, order: Order, next_page: str) -> int | None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from assay.errors import not_found
 from assay.iam import Actor, Target, permitted
+from assay.iam.identity import seen
 from assay.scanning.model import Recipe, RecipeChanges, Scanner, ScannerFilter, TargetChanges
 from assay.storage import Store, pages
 
@@ -24,8 +25,13 @@ def page_of(
     fetch: Fetch[T],
     limit: int | None,
     page: str,
+    *,
+    reads: str,
+    **unread: Any,
 ) -> pages.Page[T]:
     """A page of what lies in those of the filter's compartments in which the actor may do `operation`.
+
+    `reads` is the operation that reads a single one; `unread` stands instead of members that need it.
 
     Errors: Refused (NOT_FOUND when there is none, PAGE_TOKEN, MALFORMED for the limit).
     """
@@ -40,12 +46,16 @@ def page_of(
         if not allowed:
             raise not_found()
         rows = fetch(connection, actor.tenancy, replace(narrow, compartments=allowed), after, rows_max + 1)
-    shown = rows[:rows_max]
+        shown = seen.as_seen(store, connection, actor, reads, rows[:rows_max], _target_of, **unread)
     if len(rows) <= rows_max:
         return pages.Page(shown)
     last = shown[-1]
     key = (last.time_created if narrow.by_time else last.display_name, last.ocid)
     return pages.Page(shown, pages.encode_page(store.page_key, query, key))
+
+
+def _target_of(found: Recipe | Scanner) -> Target:
+    return Target(found.compartment, resource=found.ocid)
 
 
 def columns(changes: RecipeChanges | TargetChanges) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def listed(
     store: Store, actor: Actor, narrow: ScannerFilter, *, limit: int | None = None, page: str = ""
 ) -> pages.Page[Recipe]:
     """A page of the recipes in the filter's compartments. Errors: Refused (NOT_FOUND, PAGE_TOKEN, MALFORMED)."""
-    return listing.page_of(store, actor, "ListContainerScanRecipes", narrow, records.recipes, limit, page)
+    operation, reads = "ListContainerScanRecipes", "GetContainerScanRecipe"
+    return listing.page_of(store, actor, operation, narrow, records.recipes, limit, page, reads=reads)
 
 
 def change(store: Store, actor: Actor, ocid: str, changes: RecipeChanges, *, if_match: str | None = None) -> Recipe:

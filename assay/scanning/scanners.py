@@ -161,7 +161,8 @@ def listed(
     store: Store, actor: Actor, narrow: ScannerFilter, *, limit: int | None = None, page: str = ""
 ) -> pages.Page[Scanner]:
     """A page of the targets in the filter's compartments. Errors: Refused (NOT_FOUND, PAGE_TOKEN, MALFORMED)."""
-    return listing.page_of(store, actor, "ListContainerScanTargets", narrow, records.targets, limit, page)
+    operation, reads = "ListContainerScanTargets", "GetContainerScanTarget"
+    return listing.page_of(store, actor, operation, narrow, records.targets, limit, page, reads=reads, description="")
 
 
 def change(store: Store, actor: Actor, ocid: str, changes: TargetChanges, *, if_match: str | None = None) -> Scanner:

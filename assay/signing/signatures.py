@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from assay.errors import Reason, Refused, not_found
 from assay.events import SignatureDeleted
 from assay.iam import Act, Actor, Target, authorize, perform, permitted
+from assay.iam.identity import seen
 from assay.signing.records import signatures as records
 from assay.signing.resources import ImageSignature, SignatureFilter, SignatureState
 from assay.storage import Store
@@ -51,7 +52,8 @@ def list_signatures(
             permitted(connection, actor, _LIST, Target(compartment=place), now=store.clock.now()) for place in places
         ):
             raise not_found()
-    return Page(shown, encode_page(store.page_key, asked, last) if last else "")
+        told = seen.as_seen(store, connection, actor, "GetContainerImageSignature", shown, target_of)
+    return Page(told, encode_page(store.page_key, asked, last) if last else "")
 
 
 def remaining(store: Store, actor: Actor, narrow: SignatureFilter, next_page: str) -> int | None:

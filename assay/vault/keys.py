@@ -5,12 +5,14 @@ for a caller who turns out not to be permitted is never made at all.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from assay.errors import AssayError, Reason, Refused
 from assay.events import KeyStateChanged
 from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam.identity import seen
 from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault import vaults
@@ -135,7 +137,8 @@ def list_keys(
         target = Target(compartment=compartment, variables={"target.vault.id": vault})
         authorize(connection, actor, "ListKeys", target, now=store.clock.now())
         vault_records.get(connection, actor.tenancy, vault)
-        return records.listed_keys(store, connection, actor.tenancy, compartment, vault, listing, narrow)
+        found = records.listed_keys(store, connection, actor.tenancy, compartment, vault, listing, narrow)
+        return replace(found, items=seen.as_seen(store, connection, actor, "GetKey", found.items, target_of))
 
 
 def enable_key(

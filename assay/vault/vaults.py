@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -10,6 +11,7 @@ from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.events import KeyStateChanged
 from assay.iam import Act, Actor, Target, authorize, perform
+from assay.iam.identity import seen
 from assay.storage import Store
 from assay.storage.pages import Page
 from assay.vault.records import keys as key_records
@@ -83,7 +85,8 @@ def list_vaults(store: Store, actor: Actor, compartment: str, listing: Listing |
     """A page of the vaults of a compartment. Errors: Refused (NOT_FOUND when not permitted, PAGE_TOKEN)."""
     with store.database.read() as connection:
         authorize(connection, actor, "ListVaults", Target(compartment=compartment), now=store.clock.now())
-        return records.listed(store, connection, actor.tenancy, compartment, listing or Listing())
+        found = records.listed(store, connection, actor.tenancy, compartment, listing or Listing())
+        return replace(found, items=seen.as_seen(store, connection, actor, "GetVault", found.items, target_of))
 
 
 def get_vault_usage(store: Store, actor: Actor, vault: str) -> VaultUsage:

@@ -1,17 +1,17 @@
 """Verbs on compartments: a tree of at most six levels below the tenancy; names are unique in their parent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from assay.clock import Instant
 from assay.errors import Reason, Refused, not_found
 from assay.events import CompartmentMoved, PolicyChanged
 from assay.iam import work_requests
 from assay.iam.actor import Actor
 from assay.iam.acts import Act, perform
 from assay.iam.authorization import Target, authorize, permitted
+from assay.iam.identity.seen import as_seen
 from assay.iam.identity.targets import known, of_compartment
 from assay.iam.records import authority, rows
 from assay.iam.records import compartments as records
@@ -73,7 +73,7 @@ def get(store: Store, actor: Actor, compartment: str) -> Compartment:
         found = known(records.get(connection, actor.tenancy, compartment))
         now = store.clock.now()
         authorize(connection, actor, "GetCompartment", of_compartment(found), now=now)
-        return _as_seen(connection, actor, found, now)
+        return _as_seen(store, connection, actor, (found,))[0]
 
 
 def named(store: Store, actor: Actor, path: str) -> Compartment:
@@ -98,11 +98,12 @@ def listed(
     with store.database.read() as connection:
         above = known(records.get(connection, actor.tenancy, parent))
         found = records.listed(store, connection, above, listing or Listing(), subtree=subtree)
-        seen = tuple(
-            _as_seen(connection, actor, item, now)
+        visible = [
+            item
             for item in found.items
             if permitted(connection, actor, "ListCompartments", of_compartment(item), now=now)
-        )
+        ]
+        seen = _as_seen(store, connection, actor, visible)
         if not seen:
             authorize(connection, actor, "ListCompartments", of_compartment(above), now=now)
         return replace(found, items=seen)
@@ -253,11 +254,10 @@ def _perform(
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
 
 
-def _as_seen(connection: Connection, actor: Actor, found: Compartment, now: Instant) -> Compartment:
-    """What `inspect` shows is that there is such a compartment; what people wrote about it needs `read`."""
-    if permitted(connection, actor, "ReadCompartmentDetails", of_compartment(found), now=now):
-        return found
-    return replace(found, description="", freeform_tags={}, defined_tags={})
+def _as_seen(
+    store: Store, connection: Connection, actor: Actor, found: Iterable[Compartment]
+) -> tuple[Compartment, ...]:
+    return as_seen(store, connection, actor, "ReadCompartmentDetails", found, of_compartment, description="")
 
 
 def _active(connection: Connection, actor: Actor, ocid: str) -> Compartment:

@@ -1,16 +1,16 @@
 """Verbs on users. A user made here cannot sign in until somebody gives them a password or a token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NoReturn, TypeVar
 
 from sqlalchemy import Connection
 
-from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.iam.actor import Actor, Principal, PrincipalKind
 from assay.iam.acts import Act, perform
-from assay.iam.authorization import Target, authorize, permitted
+from assay.iam.authorization import Target, authorize
+from assay.iam.identity.seen import as_seen
 from assay.iam.identity.targets import known, of_user
 from assay.iam.records import compartments, credentials, rows
 from assay.iam.records import identities as records
@@ -26,6 +26,9 @@ from assay.iam.resources import (
 )
 from assay.storage import Store
 from assay.storage.pages import Page
+
+#: OCI's bit for "blocked" in inactiveStatus (the SDK's model of User: bit 2).
+BLOCKED = 4
 
 T = TypeVar("T")
 
@@ -79,7 +82,7 @@ def get(store: Store, actor: Actor, user: str) -> User:
         found = known(records.get_user(connection, actor.tenancy, user))
         now = store.clock.now()
         authorize(connection, actor, "GetUser", of_user(found), now=now)
-        return _as_seen(connection, actor, found, now)
+        return _as_seen(store, connection, actor, (found,))[0]
 
 
 def listed(store: Store, actor: Actor, listing: Listing | None = None) -> Page[User]:
@@ -91,7 +94,7 @@ def listed(store: Store, actor: Actor, listing: Listing | None = None) -> Page[U
     with store.database.read() as connection:
         authorize(connection, actor, "ListUsers", Target(actor.tenancy), now=now)
         found = records.listed_users(store, connection, actor.tenancy, listing or Listing())
-        return replace(found, items=tuple(_as_seen(connection, actor, user, now) for user in found.items))
+        return replace(found, items=_as_seen(store, connection, actor, found.items))
 
 
 def update(
@@ -129,8 +132,7 @@ def set_blocked(store: Store, actor: Actor, user: str, *, blocked: bool | None, 
             credentials.delete_sessions(act.connection, user)
         if blocked is not None:
             state = State.INACTIVE if blocked else State.ACTIVE
-            # 8 is OCI's bit for "blocked" in inactiveStatus.
-            values = {"lifecycle_state": state, "inactive_status": 8 if blocked else None}
+            values = {"lifecycle_state": state, "inactive_status": BLOCKED if blocked else None}
             records.change_user(act.connection, user, act.now, **values)
         return known(records.get_user(act.connection, actor.tenancy, user))
 
@@ -196,11 +198,9 @@ def _perform(
     return perform(store, actor, operation, locate=locate, change=change, if_match=if_match)
 
 
-def _as_seen(connection: Connection, actor: Actor, user: User, now: Instant) -> User:
-    """What `inspect` shows is that there is such a user; what people wrote about them needs `read` (oci-api 4.5)."""
-    if permitted(connection, actor, "ReadUserDetails", of_user(user), now=now):
-        return user
-    return replace(user, description="", email="", time_last_sign_in=None, freeform_tags={}, defined_tags={})
+def _as_seen(store: Store, connection: Connection, actor: Actor, found: Iterable[User]) -> tuple[User, ...]:
+    unread = {"description": "", "email": "", "time_last_sign_in": None}
+    return as_seen(store, connection, actor, "ReadUserDetails", found, of_user, **unread)
 
 
 def _require_email(email: str) -> None:
