@@ -29,9 +29,7 @@ def purge(config: Config = None, data_folder: DataFolder = None, output: Out = O
 
     with open_contents(read(config, data_folder=data_folder)) as turns, told("Purging"):
         gone = _members(turns.purge(at_once=True))
-    text = (
-        "Gone: {images} images, {manifests} manifests, {repositories} repositories, {blobs} blobs ({blob_bytes} bytes)."
-    )
+    text = "Gone: images {images}, manifests {manifests}, repositories {repositories}, blobs {blobs} of {blob_bytes} bytes."
     show.said(output, text.format(**gone), gone)
 
 
@@ -42,7 +40,7 @@ def collect(config: Config = None, data_folder: DataFolder = None, output: Out =
 
     with open_contents(read(config, data_folder=data_folder)) as turns, told("Collecting"):
         gone = _members(turns.sweep(at_once=True))
-    text = "Gone: {blobs} blobs ({blob_bytes} bytes), {staged} staged files. Bytes found without a row: {strays}."
+    text = "Gone: blobs {blobs} (bytes: {blob_bytes}), staged files {staged}. Blobs found without a row: {strays}."
     show.said(output, text.format(**gone), gone)
 
 
@@ -54,7 +52,7 @@ def scrub(config: Config = None, data_folder: DataFolder = None, output: Out = O
     with open_contents(read(config, data_folder=data_folder)) as turns, told("Reading"):
         done = _members(turns.scrub(at_once=True))
         damaged = len(turns.damages())
-    text = "Read: {blobs} blobs, {manifests} manifests ({content_bytes} bytes). Damaged: {damaged}, mended: {mended}."
+    text = "Read: blobs {blobs}, manifests {manifests} (bytes: {content_bytes}). Damaged: {damaged}, mended: {mended}."
     show.said(output, text.format(**done), done)
     if damaged:
         raise Corrupt(f"{damaged} blobs or manifests are damaged.", advice="See them: assay registry damage")

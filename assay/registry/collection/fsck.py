@@ -106,7 +106,7 @@ def _found(connection: Connection, asked: list[tuple[Select[Any], str]]) -> Iter
 
 def _difference(connection: Connection, ocid: str) -> str:
     said, summed = records.counts_said(connection, ocid), records.counts_summed(connection, ocid)
-    return "" if said in (None, summed) else f"the repository says {said}, and what lies in it makes {summed}"
+    return "" if said in (None, summed) else f"the repository says {said}; what lies in it makes {summed}"
 
 
 def _repair(store: Store, ocid: str) -> None:

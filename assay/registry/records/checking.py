@@ -34,6 +34,12 @@ class Counts:
     layers_bytes: int
     stored_bytes: int
 
+    def __str__(self) -> str:
+        return (
+            f"images: {self.images}, layers: {self.layers} of {self.layers_bytes} bytes,"
+            f" bytes stored: {self.stored_bytes}"
+        )
+
 
 def repositories_after(connection: Connection, after: str, *, rows_max: int) -> tuple[str, ...]:
     """OCIDs of repositories behind one, deleted ones included, in order."""
