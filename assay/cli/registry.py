@@ -29,7 +29,7 @@ def purge(config: Config = None, data_folder: DataFolder = None, output: Out = O
 
     with open_contents(read(config, data_folder=data_folder)) as turns, told("Purging"):
         gone = _members(turns.purge(at_once=True))
-    text = "Gone: images {images}, manifests {manifests}, repositories {repositories}, blobs {blobs} of {blob_bytes} bytes."
+    text = "Gone: images {images}, manifests {manifests}, repositories {repositories}, blobs {blobs} ({blob_bytes} B)."
     show.said(output, text.format(**gone), gone)
 
 
