@@ -12,6 +12,7 @@ import httpx
 import pytest
 from registry_server import Server, started
 
+from assay.http import bodies
 from assay.http.visitors import protocol_of
 from assay.oci import Digest
 from assay.registry import repositories
@@ -305,6 +306,25 @@ def test_who_says_not_who_they_are_has_no_body_read(server: Server) -> None:
     ((status, body),) = answers_to(server, head)
     assert (status, json.loads(body)["errors"][0]["code"]) == (401, "UNAUTHORIZED")
     assert server.services.room.held_bytes == 0
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    server: Server, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "STALL_SECONDS", 0.3)
+    location = client.post("/blobs/uploads/").headers["location"]
+    authorization = f"Authorization: {client.headers['authorization']}\r\n".encode()
+    for target, method in ((location, b"PATCH"), ("/token", b"POST")):
+        head = b"%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: 10\r\n\r\n" % (method, target.encode(), authorization)
+        ((status, _),) = answers_to(server, head + b"hello")
+        assert status == 408, target
+    # The upload is free for another try.
+    assert client.patch(httpx.URL(server.url).join(location), content=b"hello").status_code == 202
+
+
+def test_an_idle_connection_ends(store: Store, tmp_path: Path) -> None:
+    with started(store, tmp_path / "blobs", http=protocol_of(Settings()), timeout_keep_alive=1) as server:
+        assert [status for status, _ in answers_to(server, get(b"Host: x"))] == [401]
 
 
 def test_manifests_that_are_being_sent_hold_a_bounded_room(server: Server, client: httpx.Client) -> None:
