@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from assay.clock import Instant
 from assay.errors import Reason, Refused
 from assay.secret import Secret
+from assay.settings import read
 from assay.storage.blobs import S3Credentials, S3Place
 from assay.storage.blobs.s3_segments import (
     PART_BYTES_MIN,
@@ -221,3 +222,27 @@ def test_credentials_that_are_missing_are_refused_with_the_settings_names() -> N
     with pytest.raises(Refused) as refusal:
         S3Credentials("key", Secret(""))
     assert "s3_secret_key" in refusal.value.advice
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"s3_path_style": "maybe"},
+        {"s3_plain_http": "yes"},
+        {"blob_redirect": "true"},
+        {"blob_redirect_lifetime": 0},
+        {"blob_redirect_lifetime": 3601},
+    ],
+)
+def test_settings_of_the_store_that_cannot_be_meant_are_refused(given: dict[str, str | int]) -> None:
+    with pytest.raises(Refused) as refusal:
+        read(environment={}, **given)
+    assert next(iter(given)) in refusal.value.message
+
+
+def test_the_key_to_the_store_is_a_secret_setting() -> None:
+    settings = read(environment={"ASSAY_S3_SECRET_KEY": "a secret", "ASSAY_S3_SESSION_TOKEN": "a token"})
+    assert "a secret" not in repr(settings)
+    assert "a token" not in repr(settings)
+    assert settings.s3_secret_key == Secret("a secret")
+    assert settings.s3_address == "https://s3.us-east-1.amazonaws.com"
