@@ -10,12 +10,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from places import NOON, PARTS, PROJECT, free_port
 from s3_server import S3Server, s3_server
 
 from assay.clock import SetClock, Site
 from assay.secret import Secret
 from assay.storage import Database, Store, migrations
+
+# Timings never decide: a busy machine is no counterexample.
+settings.register_profile("assay", deadline=None)
+settings.load_profile("assay")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ WORDS = st.sampled_from((*sorted(KEYWORDS), *MARKS, "repos", "request.utc-timest
 
 
 @given(st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=40).map(" ".join)))
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_500)
 def test_any_text_is_a_statement_or_a_fault(text: str) -> None:
     found = check(text)
     assert isinstance(found, Statement | Fault)
@@ -27,7 +27,7 @@ def test_any_text_is_a_statement_or_a_fault(text: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_scopes_or_refused(text: str) -> None:
     try:
         scopes = registry_tokens.scopes_of([text])
@@ -40,7 +40,7 @@ def test_any_text_is_scopes_or_refused(text: str) -> None:
 @given(
     st.one_of(st.text(max_size=200), st.from_regex(r"[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,60}"))
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_no_text_but_ours_is_a_bearer_token(text: str) -> None:
     store = Store(Database("sqlite:////nowhere"), SetClock(Instant(0)), Site("oc1", "local"), Secret("key"))
     with pytest.raises(Refused) as caught:

@@ -51,7 +51,7 @@ def test_exactly_what_the_packaging_library_reads_is_a_python_version(text: str)
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="SKIPPED FOR WANT OF A PART: no dpkg on this machine")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(left=TEXTS, right=TEXTS)
 def test_debian_versions_compare_as_dpkg_compares_them(left: str, right: str) -> None:
     # An option of dpkg, or an epoch with a sign, which dpkg reads by strtol: no version has either.

@@ -298,7 +298,7 @@ def test_the_evaluator_equals_a_naive_one_on_random_policies(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_statement_printed_canonically_reads_back_the_same(seed: int) -> None:
     rng = random.Random(seed)
     statement = parse(random_plan(rng).text(rng))
@@ -307,7 +307,7 @@ def test_a_statement_printed_canonically_reads_back_the_same(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 10_000), st.characters(codec="utf-8"))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_changed_character_gives_a_statement_or_a_fault_within_the_text(seed: int, at: int, new: str) -> None:
     rng = random.Random(seed)
     text = random_plan(rng).text(rng)

@@ -110,7 +110,7 @@ def test_no_changed_byte_of_our_own_signed_requests_verifies() -> None:
 targets = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60).map(lambda t: f"/{t}")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(target=targets, other=targets, body=st.binary(max_size=60), method=st.sampled_from(["GET", "POST", "DELETE"]))
 def test_whatever_was_signed_verifies_as_it_is_and_for_nothing_else(
     target: str, other: str, body: bytes, method: str
@@ -123,7 +123,7 @@ def test_whatever_was_signed_verifies_as_it_is_and_for_nothing_else(
     assert accepted(SignedRequest(method, other.encode(), headers, body), key, client.key_id, NOW) == (other == target)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(authorization=st.text(max_size=300), value=st.binary(max_size=80), body=st.binary(max_size=20))
 def test_any_bytes_are_taken_or_refused_and_never_break_the_reader(
     authorization: str, value: bytes, body: bytes

@@ -179,7 +179,7 @@ entries = st.lists(
 ).filter(is_tidy)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(entries, min_size=1, max_size=4))
 def test_an_image_shows_what_unpacking_its_layers_leaves(layers: list[list[Entry]]) -> None:
     disk = Disk()

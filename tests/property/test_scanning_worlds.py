@@ -148,7 +148,7 @@ def check_intervals(rows: list) -> None:
         assert intervals[-1][1] <= OPEN
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(plan=plans())
 def test_every_image_counts_what_a_flat_count_says_now_and_at_every_revision_before(store: Store, plan: list) -> None:
     world = World(emptied(store))

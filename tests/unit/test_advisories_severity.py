@@ -36,7 +36,7 @@ def test_every_version_3_vector_has_the_score_of_the_reference_library(version: 
         assert base_score(text) == float(cvss.CVSS3(text).base_score), text
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(values=st.tuples(*(st.sampled_from(list(each)) for each in V4.values())))
 def test_version_4_vectors_have_the_scores_of_the_reference_library(values: tuple[str, ...]) -> None:
     text = f"CVSS:4.0/{vector(V4, values)}"
