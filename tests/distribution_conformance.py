@@ -5,7 +5,6 @@ It ends with `N passed, N failed, N skipped`. Exit status: 0 when nothing failed
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import yaml
 from assay_server import CARRIED, AssayServer
-from places import PARTS, PROJECT
+from go_programs import Missing, built
+from places import PROJECT
 
-BUILD_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 900
 SUITE = "OCI Conformance Test/"
 
@@ -29,10 +28,6 @@ EXPLAINED = {
         " with MANIFEST_BLOB_UNKNOWN: an image that lacks a layer can be neither scanned nor run."
     ),
 }
-
-
-class Missing(Exception):
-    """The program cannot be had here."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +62,7 @@ class Report:
 
 def program() -> Path:
     """The program at the version that tests/parts/conformance pins, built if need be. Errors: Missing."""
-    pinned = re.search(r"distribution-spec/conformance (\S+)", (PARTS / "conformance" / "go.mod").read_text())
-    assert pinned is not None
-    place = PROJECT / ".parts" / f"conformance-{pinned.group(1)}"
-    if not place.exists():
-        build = [PARTS / "conformance.sh", place]
-        done = subprocess.run(build, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False)
-        if done.returncode:
-            raise Missing(done.stderr.strip()[-500:])
-    return place
+    return built("conformance", "github.com/opencontainers/distribution-spec/conformance")
 
 
 def play(judge: Path, server: AssayServer, results: Path) -> Report:
