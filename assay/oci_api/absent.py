@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 from assay.errors import Reason, Refused
 from assay.oci_api.frame import error_response, request_id_of
 
-#: Every API of OCI has its date first in its paths; a vault may be named before it (oci-api 1.1, 5.1).
-_OF_AN_API = re.compile(r"(?:/vaults/[^/]+)?/20\d{6}/")
+#: Every API of OCI has its date first in its paths, where a vault may be named before it; but for Object Storage, whose
+#: paths begin with the namespace (oci-api 1.1, 2.7, 5.1).
+_OF_AN_API = re.compile(r"(?:/vaults/[^/]+)?/20\d{6}/|/n/")
 _SHOWN_LENGTH_MAX = 200
 
 

@@ -17,7 +17,7 @@ def api(store: Store, tmp_path: Path, clock: SetClock) -> Iterator[ApiHub]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/20160918/users/x/mfaTotpDevices", "/20180222/nodePools", "/20210215/hostScanRecipes"]
+    "path", ["/20160918/users/x/mfaTotpDevices", "/20180222/nodePools", "/20210215/hostScanRecipes", "/n/namespace/b"]
 )
 def test_an_operation_that_is_not_here_is_answered_by_its_path_and_not_tried_again(api: ApiHub, path: str) -> None:
     reply = api.ask("GET", path)
