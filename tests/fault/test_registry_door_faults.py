@@ -21,7 +21,7 @@ from assay.registry.collection.fsck import fsck
 from assay.storage import Store
 
 IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
-STRIDES = {Kind.FILES: 1, Kind.ROWS: 1} if IS_FULL else {Kind.FILES: 19, Kind.ROWS: 211}
+STRIDES = {Kind.FILES: 1, Kind.ROWS: 1} if IS_FULL else {Kind.FILES: 29, Kind.ROWS: 401}
 POINTS_MAX = 2_000
 TRIES_MAX = 4
 

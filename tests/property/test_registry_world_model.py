@@ -15,7 +15,7 @@ from assay.storage import Store
 
 IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
 #: In all, on each database.
-INTERLEAVINGS = int(os.environ.get("ASSAY_INTERLEAVINGS", "10000" if IS_FULL else "8"))
+INTERLEAVINGS = int(os.environ.get("ASSAY_INTERLEAVINGS", "10000" if IS_FULL else "5"))
 PARTS = 10 if IS_FULL else 1
 CLIENTS, STEPS = 4, 60
 
