@@ -5,7 +5,6 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import Any, Self
 
 from assay.errors import Reason, Refused
@@ -201,10 +200,7 @@ def strict_json(
     """
     if len(content) > size_max:
         raise Refused(f"The {what} has {len(content)} bytes; at most {size_max} are read.", reason=Reason.TOO_LARGE)
-    if values_max is not None and _values_exceed(content, values_max):
-        raise Refused(f"The {what} holds more than {values_max} values.", reason=Reason.TOO_LARGE)
-    if _depth_exceeds(content, depth_max):
-        raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
+    _require_shape(content, depth_max, values_max, what)
     try:
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole_number
@@ -242,24 +238,30 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _values_exceed(content: bytes, values_max: int) -> bool:
-    """Whether there are more values than that, by the sign outside strings that each has before it: `,`, `[`, `{`."""
-    if sum(map(content.count, (b",", b"[", b"{"))) <= values_max:
-        return False
-    found = re.finditer(rb'"(?:[^"\\]|\\.)*+"|[,\[{]', content, re.DOTALL)
-    signs = (token for token in found if token.group()[0] != ord('"'))
-    return next(islice(signs, values_max, None), None) is not None
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_SIGNS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
 
 
-def _depth_exceeds(content: bytes, depth_max: int) -> bool:
-    """Whether brackets outside strings nest deeper than `depth_max`; linear, without recursion."""
-    depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', content, re.DOTALL):
+def _require_shape(content: bytes, depth_max: int, values_max: int | None, what: str) -> None:
+    """Count brackets outside strings, and with `values_max` commas: each value has one of `,`, `[` and `{` before it.
+
+    Linear, without recursion, over at the limit. Errors: Refused (UNPARSABLE: too deep; TOO_LARGE: too many values).
+    """
+    if values_max is None or sum(map(content.count, (b",", b"[", b"{"))) <= values_max:
+        found, values_max = _BRACKETS.finditer(content), len(content)
+    else:
+        found = _SIGNS.finditer(content)
+    depth = values = 0
+    for token in found:
         mark = token.group()
         if mark in (b"[", b"{"):
             depth += 1
-            if depth > depth_max:
-                return True
+            values += 1
         elif mark in (b"]", b"}"):
             depth -= 1
-    return False
+        elif mark == b",":
+            values += 1
+        if depth > depth_max:
+            raise Refused(f"The {what} is nested deeper than {depth_max}.", reason=Reason.UNPARSABLE)
+        if values > values_max:
+            raise Refused(f"The {what} holds more than {values_max} values.", reason=Reason.TOO_LARGE)
