@@ -188,7 +188,7 @@ def names(policies: list[RetentionPolicy], images: list[Candidate]) -> set[str]:
     return {each.image.image for each in plan(policies, images, NOW)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_images(), st.lists(_RULES, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_order_never_matters_and_removing_what_goes_leaves_nothing_to_go_but_by_count(
     images: list[Candidate], rules: list[Rule], shuffled: random.Random
@@ -202,7 +202,7 @@ def test_order_never_matters_and_removing_what_goes_leaves_nothing_to_go_but_by_
     assert names([policy(*rules)], [each for each in images if each.image not in gone]) == set()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_images(), st.lists(_RULES, min_size=1, max_size=4), _RULES)
 def test_a_further_keeping_rule_protects_whatever_it_keeps(
     images: list[Candidate], rules: list[Rule], further: Rule
