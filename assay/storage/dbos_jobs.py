@@ -31,7 +31,8 @@ from assay.storage.tables import job, job_executor
 BEAT_SECONDS = 3
 DEAD_AFTER_SECONDS = 12
 REAP_SECONDS = 5
-POLL_SECONDS = 0.2
+#: What must be quick is done by the dispatcher; jobs are long, so a second is soon enough, and costs an idle server little.
+POLL_SECONDS = 1.0
 WORKERS = 4
 RETRY_WAIT_SECONDS = 1.0
 REAPED_ROWS_MAX = 1000
