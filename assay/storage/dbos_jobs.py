@@ -31,7 +31,7 @@ from assay.storage.tables import job, job_executor
 BEAT_SECONDS = 3
 DEAD_AFTER_SECONDS = 12
 REAP_SECONDS = 5
-#: What must be quick is done by the dispatcher; jobs are long, so a second is soon enough, and costs an idle server little.
+#: What must be quick is done by the dispatcher; jobs are long, and looking for them costs an idle server something.
 POLL_SECONDS = 1.0
 WORKERS = 4
 RETRY_WAIT_SECONDS = 1.0
