@@ -17,7 +17,7 @@ BYTES_PER_SECOND_MIN = 1024
 #: What bodies that are gathered whole hold together, in one process, until they are done with.
 HELD_BYTES_MAX = 64 * 1024 * 1024
 #: What bodies that go by in pieces share; each has a piece of at least `PIECE_BYTES_MIN`, and twice that at most.
-STREAMED_BYTES = 64 * 1024 * 1024
+STREAMED_BYTES = 8 * 1024 * 1024
 PIECE_BYTES_MIN = 64 * 1024
 
 Receive = Callable[[], Awaitable[Any]]
