@@ -21,6 +21,7 @@ from assay.iam.identity.first_start import FirstStart
 from assay.iam.identity.trail import retention, sealing
 from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
+from assay.oci import Digest
 from assay.registry import pushes, uploads
 from assay.registry.collection import scrub
 from assay.registry.collection.turns import Turns
@@ -40,6 +41,9 @@ from assay.vault import Custody, deletion
 from assay.vault.root import OpenedRoot, RootFile, RootPassphrase, RootSource, open_root
 
 log = getLogger(__name__)
+
+#: The digest of no bytes at all.
+_NOTHING = Digest.of(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +126,19 @@ class App:
         amiss = amiss_with(states)
         return (
             database,
+            self._blob_condition(),
             Condition("vault", well=not self.root.sealed_because, says=self.root.sealed_because),
             Condition("admission", well=not self.admission_closed_because, says=self.admission_closed_because),
             Condition("feeds", well=not amiss, says=amiss),
             Condition("contents", well=not damaged, says=f"{damaged} damaged: see assay registry damage"),
         )
+
+    def _blob_condition(self) -> Condition:
+        try:
+            self.blobs.size(_NOTHING)  # whether it is there or not: the store answers
+        except AssayError as fault:
+            return Condition("blobs", well=False, says=str(fault), needed=True)
+        return Condition("blobs", well=True, needed=True)
 
     def counts(self) -> Mapping[str, float]:
         """Numbers for metrics."""
@@ -180,6 +192,8 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
     """
     clock = clock or SystemClock()
     _make_data_folder(settings)
+    # Before anything is made that is shown just once: settings that name no store must not cost the first secret.
+    blobs = _blobs(settings)
     database = Database(settings.database)
     migrations.upgrade(database)
     site = site_of(database, clock, Site(settings.realm, settings.region))
@@ -187,7 +201,6 @@ def open_app(settings: Settings, clock: Clock | None = None) -> App:
     page_key = _installation_secret(database, clock, root, "page-key")
     store = Store(database, clock, site, page_key, settings.unrated_counts_as)
     first = first_start.bootstrap(store)
-    blobs = _blobs(settings)
     if settings.blob_fsync == "off":
         log.warning("blob_fsync is off: a power cut may take blobs whose push was acknowledged")
     readers = LayerReaders(partial(keep_part, store), processes=settings.readers)

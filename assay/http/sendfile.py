@@ -35,6 +35,8 @@ STALL_SECONDS = 60.0
 THREADS = 8
 
 _TLS_HELLO = b"\x16\x03"
+#: By these first bytes clients written in Go tell people that the server speaks plain HTTP.
+_NO_TLS = b"HTTP/1.1 400 This port speaks plain HTTP\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -49,9 +51,10 @@ class SendfileProtocol(BoundedHeaders):
     _is_first_read = True
 
     def data_received(self, data: bytes) -> None:
-        """Hang up on a TLS hello in silence: container clients try TLS first, on every run."""
+        """Answer a TLS hello, and log nothing: container clients try TLS first, on every run."""
         is_first, self._is_first_read = self._is_first_read, False
         if is_first and data.startswith(_TLS_HELLO) and self.scheme == "http":
+            self.transport.write(_NO_TLS)
             self.transport.close()
             return
         super().data_received(data)

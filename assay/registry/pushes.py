@@ -28,10 +28,12 @@ from assay.registry.manifests import (
 )
 from assay.registry.model import ANYTHING, Condition, LifecycleState, Repository, StoredManifest, TagOrDigest
 from assay.registry.records import blobs as blob_records
+from assay.registry.records import damage
 from assay.registry.records import images as image_records
 from assay.registry.records import manifests as records
 from assay.registry.records import repositories as repository_records
 from assay.registry.records import tags as tag_records
+from assay.registry.records.damage import Content
 from assay.registry.records.manifests import Link, Role
 from assay.registry.tags import check_immutable
 from assay.storage import Store
@@ -249,6 +251,8 @@ def _checked(
 ) -> StoredManifest:
     """What the manifest is in this repository, after a look at everything that it names. Errors: Refused."""
     held = blob_records.sizes(connection, repository.ocid, [blob.digest for blob in manifest.blobs])
+    for harmed in damage.among(connection, Content.BLOB, held):
+        del held[harmed]  # as for whoever asks for it: it is to be pushed again
     for blob in manifest.blobs:
         _check_size(blob, held.get(blob.digest), "blob")
     children = records.stored(connection, repository.ocid, [child.digest for child in manifest.children])

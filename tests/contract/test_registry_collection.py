@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from registry_pieces import ACTOR, STRANGER, Room
+from registry_pieces import ACTOR, STRANGER, Room, manifest_of
 from sqlalchemy import func, select, text
 
 from assay.clock import DAY, HOUR, SetClock
@@ -163,6 +163,9 @@ def test_a_damaged_blob_is_found_not_served_and_mended_by_a_push(room: Room, con
     assert refusal.value.reason is Reason.BLOB_UNKNOWN, "so that clients send it again"
     assert uploads.mount(room.intake, ACTOR, "team/new", LAYER, source_name="team/app") is None
     assert any(finding.subject == LAYER.text for finding in checked(room))
+    with pytest.raises(Refused) as refusal:
+        room.put(manifest_of(b'{"seed": "one"}', [b"layer of one"]), "v2")
+    assert refusal.value.reason is Reason.MANIFEST_BLOB_UNKNOWN
 
     room.push_blob(b"layer of one")
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from assay.app import App, open_app
 from assay.cli.main import app as command
 from assay.clock import DAY, SetClock
-from assay.errors import Corrupt, Refused
+from assay.errors import Corrupt, Refused, Unavailable
 from assay.iam import Actor, Principal, PrincipalKind
 from assay.oci import Digest
 from assay.registry import removals
@@ -95,6 +95,27 @@ def test_a_server_that_is_not_to_scrub_does_not(tmp_path: Path, app: App, room: 
     done = app.turns.scrub()
     assert done is not None
     assert done.blobs == 2
+
+
+def test_a_store_that_does_not_answer_makes_the_server_unready(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(_digest: Digest) -> int:
+        raise Unavailable("The object store does not answer.")
+
+    assert [each.well for each in app.conditions() if each.name == "blobs"] == [True]
+    monkeypatch.setattr(app.blobs, "size", silent)
+    (told,) = [each for each in app.conditions() if each.name == "blobs"]
+    assert (told.well, told.needed, told.says) == (False, True, "The object store does not answer.")
+
+
+def test_a_blob_store_that_is_named_wrong_costs_no_first_secret(tmp_path: Path) -> None:
+    places = {"data_folder": tmp_path / "new", "root_key_file": tmp_path / "keys" / "root.key"}
+    with pytest.raises(Refused):
+        open_app(read(environment={"ASSAY_BLOB_STORE": "s3://bucket/p"}, **places))
+    assert not (tmp_path / "keys" / "root.key").exists()
+    opened = open_app(read(environment={}, **places))
+    assert opened.first_start is not None
+    opened.readers.close()
+    opened.store.database.close()
 
 
 def test_damage_is_told_until_it_is_mended(app: App, room: Room, actor: Actor) -> None:

@@ -1,5 +1,6 @@
 """Statements on damage: contents whose stored bytes are not what their digest says."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,6 +8,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from assay.clock import Instant
 from assay.oci import Digest
+from assay.registry.records.blobs import in_runs
 from assay.registry.records.tables import damage
 from assay.storage import insert
 
@@ -44,6 +46,15 @@ def of(connection: Connection, kind: Content, digest: Digest) -> Damage | None:
     """The damage of a content, if it has one."""
     row = connection.execute(select(damage).where(damage.c.digest == digest.text, damage.c.kind == kind)).one_or_none()
     return Damage(digest, kind, row.says, row.time_created) if row is not None else None
+
+
+def among(connection: Connection, kind: Content, digests: Collection[Digest]) -> frozenset[Digest]:
+    """Those of `digests` that are damaged."""
+    found: set[Digest] = set()
+    for run in in_runs({digest.text for digest in digests}):
+        query = select(damage.c.digest).where(damage.c.kind == kind, damage.c.digest.in_(run))
+        found.update(map(Digest, connection.execute(query).scalars()))
+    return frozenset(found)
 
 
 def counted(connection: Connection) -> int:
