@@ -216,6 +216,20 @@ def strict_json(
     return value
 
 
+def require_no_nul(value: Any) -> None:
+    """Refuse NUL in text, at whatever depth of a value as `strict_json` gives it: PostgreSQL keeps no such text."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise Refused("A text holds the character NUL (U+0000).", advice="Send it without.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            require_no_nul(name)
+            require_no_nul(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            require_no_nul(member)
+
+
 def _require_text(value: Any) -> None:
     """Half of a surrogate pair can be escaped and is no character (RFC 8259, 8.2): no database or encoder takes it."""
     json.dumps(value, ensure_ascii=False).encode("utf-8")

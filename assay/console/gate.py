@@ -25,6 +25,7 @@ from assay.console.replies import Cookie, Download, Elsewhere, Listing, Page, Re
 from assay.console.visit import FORM_BYTES_MAX, THEME_COOKIE, THEMES, Fields, Visit, fields_of, form_token
 from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
 from assay.iam.identity import trail
+from assay.oci import require_no_nul
 
 THREADS = 8
 DOOR_COOKIE = "assay-door"
@@ -121,6 +122,7 @@ def answer(app: App, place: Place, asked: Asked) -> Response:
         return Response(render("arrival.html", {}), 200, PAGE_HEADERS, "text/html; charset=utf-8")
     visit: Visit | None = None
     try:
+        require_no_nul(asked.path)
         found = _visit_of(app, place, asked)
         if isinstance(found, Elsewhere):
             return _moved(found, asked)

@@ -12,6 +12,7 @@ from assay.clock import Instant
 from assay.console.replies import Elsewhere
 from assay.errors import AssayError, Reason, Refused
 from assay.iam import Actor
+from assay.oci import require_no_nul
 from assay.storage import Store
 
 FORM_BYTES_MAX = 65_536
@@ -25,11 +26,12 @@ Fields = Mapping[str, tuple[str, ...]]
 
 
 def fields_of(text: str) -> Fields:
-    """The fields of a query or a form, each with all its values, in order. Errors: Refused when there are too many."""
+    """The fields of a query or a form, each with all its values, in order. Errors: Refused: too many, or a NUL."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
     except ValueError as fault:
         raise Refused(f"The form has more than {FIELDS_MAX} fields.", reason=Reason.TOO_LARGE) from fault
+    require_no_nul(pairs)
     fields: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         fields[name] = (*fields.get(name, ()), value)

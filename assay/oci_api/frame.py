@@ -22,7 +22,7 @@ from assay.app import App
 from assay.errors import ANSWERS, AssayError, Denied, Reason, Refused
 from assay.iam import Actor, PrincipalKind
 from assay.iam.identity import trail
-from assay.oci import strict_json
+from assay.oci import require_no_nul, strict_json
 from assay.oci_api.contract import Contract, Gives, Members, Need, kind_of, missing
 from assay.rates import Meters
 from assay.secret import Secret
@@ -245,6 +245,8 @@ def _run(door: Door, row: Row, request: Request, body: bytes, request_id: str) -
     contract = row.run.contract
     pairs = tuple(pair for pair in request.query_params.multi_items() if pair[0] in contract.query)
     given = {} if row.is_opaque else _object(body)
+    for foreign in (request.path_params, pairs, given):
+        require_no_nul(foreign)
     call = Call(
         app=door.app,
         actor=Actor(actor.principal, actor.tenancy, actor.address, request_id),

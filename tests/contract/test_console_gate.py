@@ -206,6 +206,14 @@ async def test_a_refused_form_comes_back_with_its_values_and_the_reason(app, sig
     assert "mine" not in (await browser.get("/iam")).text
 
 
+async def test_a_nul_in_path_query_or_form_is_bad_input_on_every_database(app, signed_in):
+    browser = Browser(app)
+    assert (await browser.send("/sign-in", user="ad\0min", password=PASSWORD)).status_code == 400
+    await enter(browser)
+    for path in ("/r?name=%00", "/r/a%00b", "/search?q=%00", "/iam/users/%00"):
+        assert (await browser.get(path)).status_code == 400, path
+
+
 async def test_every_page_carries_the_strict_policy_and_is_kept_by_no_cache(app, signed_in):
     browser = Browser(app)
     await enter(browser)

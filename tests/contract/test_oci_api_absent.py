@@ -1,5 +1,6 @@
 """What OCI's APIs have and Assay has not, and what no query may say."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,3 +48,17 @@ def test_a_lifecycle_state_is_found_in_any_case_and_an_unknown_one_refused(api: 
 def test_half_a_surrogate_pair_in_a_body_is_refused_before_anything_is_made(api: ApiHub) -> None:
     reply = api.ask("POST", "/20160918/groups", rb'{"name": "half", "description": "\ud800"}')
     assert (reply.status_code, reply.json()["code"]) == (400, "CannotParseRequest")
+
+
+def test_a_nul_is_refused_wherever_it_comes_from(api: ApiHub) -> None:
+    for path in (
+        f"/20160918/users?compartmentId={api.place}&name=ad%00min",
+        "/20160918/users/%00",
+        f"/20160918/container/repositories?compartmentId={api.place}&displayName=%00",
+    ):
+        assert api.ask("GET", path).status_code == 400, path
+    for path, body in (
+        ("/20160918/groups", {"name": "nul", "description": "a\0b", "compartmentId": api.place}),
+        ("/20260901/sessions", {"user": "ad\0min", "password": "x"}),
+    ):
+        assert api.ask("POST", path, json.dumps(body).encode()).status_code == 400, path
