@@ -92,7 +92,10 @@ def deleted_image(session: Session, text: str) -> dict[str, Any]:
         for each in found
         if (each["digest"] == str(name.digest) if name.digest else each["displayName"].partition("@")[0] == tagged)
     ]
-    return dict(only(wanted, "deleted image", text))
+    if name.digest:
+        # Deleted, pushed and deleted again: the same bytes, of which the newest is restored.
+        wanted = wanted[:1]
+    return dict(only(wanted, "deleted image", text, listing="image list --deleted"))
 
 
 def repository(session: Session, text: str) -> dict[str, Any]:

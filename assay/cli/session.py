@@ -87,12 +87,15 @@ def signed_in() -> Session:
     return Session(profile, Connection(profile.server, Secret(profile.token)))
 
 
-def only(found: list[Any], what: str, named: str) -> Any:
-    """The one thing that a name found. Errors: Refused when it found none, or several."""
+def only(found: list[Any], what: str, named: str, *, listing: str = "") -> Any:
+    """The one thing that a name found. `listing`: the command that lists such things, if it isn't the kind's own.
+
+    Errors: Refused when it found none, or several.
+    """
     if not found:
         raise Refused(
             f"There is no {what} {named!r}, or you may not see it.",
-            advice=f"List what there is with: assay {what.rsplit(maxsplit=1)[-1]} list",
+            advice=f"List what there is with: assay {listing or f'{what} list'}",
             reason=Reason.NOT_FOUND,
         )
     if len(found) > 1:

@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from assay.clock import rfc3339
+from assay.clock import Instant, rfc3339
 from assay.errors import Refused
 from assay.iam.identity import tenancies
 from assay.oci import Digest, Reference
@@ -73,8 +73,13 @@ def _readme_reply(readme: Readme | None) -> dict[str, Any] | None:
     return None if readme is None else {"content": readme.content, "format": readme.format}
 
 
-def image_reply(image: Image) -> dict[str, Any]:
-    """A ContainerImage but for its layers, which stand in the answers about one image."""
+def image_reply(image: Image, restore_window: int) -> dict[str, Any]:
+    """A ContainerImage but for its layers, which stand in the answers about one image.
+
+    Beyond OCI's members it says when it was deleted, and until when, `restore_window` microseconds later, it can be
+    restored.
+    """
+    deleted = image.time_deleted
     return {
         "id": image.ocid,
         "compartmentId": image.compartment,
@@ -95,6 +100,8 @@ def image_reply(image: Image) -> dict[str, Any]:
         "timeCreated": rfc3339(image.time_created),
         "timeLastPushed": rfc3339(image.time_last_pushed),
         "timeLastPulled": _time(image.time_last_pulled),
+        "timeDeleted": _time(deleted),
+        "timeRestorableUntil": None if deleted is None else rfc3339(Instant(deleted + restore_window)),
         **tags_reply(image),
     }
 
@@ -225,7 +232,7 @@ def _list_images(call: Call) -> Reply:
     order = _order(call)
     page = images.listed(call.app.store, call.actor, narrow, order, limit=call.limit, page=call.page or "")
     body = {
-        "items": [image_reply(each) for each in page.items],
+        "items": [image_reply(each, call.app.settings.restore_window) for each in page.items],
         "remainingItemsCount": images.remaining(call.app.store, call.actor, narrow, order, page.next_page),
     }
     return Reply(body, next_page=page.next_page)
@@ -237,7 +244,7 @@ def _whole(call: Call, found: Image) -> Reply:
         {"digest": str(each.digest), "sizeInBytes": each.size, "timeCreated": rfc3339(each.time_created)}
         for each in images.layers(call.app.store, found)
     ]
-    return Reply({**image_reply(found), "layers": layers}, etag=found.etag)
+    return Reply({**image_reply(found, call.app.settings.restore_window), "layers": layers}, etag=found.etag)
 
 
 @takes(Gives.ONE)

@@ -1,6 +1,7 @@
 """Artifacts over the wire: orders, pages and what is left behind them, totals, wildcards, whole models, etags."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,16 @@ def test_every_operation_on_one_image_answers_with_its_layers(stocked: ApiHub) -
     for reply in (looked_up, tagged, restored, removed):
         assert reply.json()["layers"] == layers, reply.text
         assert reply.headers["etag"]
+
+
+def test_a_deleted_image_says_until_when_it_can_be_restored(stocked: ApiHub) -> None:
+    (image,) = stocked.items(IMAGES, displayName="team/a:v1")
+    assert (image["timeDeleted"], image["timeRestorableUntil"]) == (None, None)
+    assert stocked.ask("DELETE", f"{IMAGES}/{image['id']}").status_code == 204
+    (gone,) = stocked.items(IMAGES, lifecycleState="DELETED")
+    deleted, until = (datetime.fromisoformat(gone[member]) for member in ("timeDeleted", "timeRestorableUntil"))
+    # The restore window of an installation that is not set otherwise (docs/registry.md).
+    assert until - deleted == timedelta(days=2)
 
 
 def test_a_change_holds_only_for_the_etag_that_stands(stocked: ApiHub) -> None:
