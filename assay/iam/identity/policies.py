@@ -1,6 +1,8 @@
 """Verbs on policies. Statements are read and bound at the border: one typo, and nothing is changed."""
 
+import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -33,7 +35,11 @@ from assay.storage import Store
 from assay.storage.pages import Page
 
 STATEMENTS_MAX = 50
-VERSION_DATE_LENGTH_MAX = 10
+
+#: A date, or a time of RFC 3339: the stock command line sends the midnight (UTC) of the date that it is given.
+_VERSION_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2}))?"
+)
 
 #: The policy that `add_statements` writes to, attached to the tenancy.
 SERVICE_ACCESS = "service-access"
@@ -55,11 +61,12 @@ def create(
 ) -> Policy:
     """A new policy attached to the compartment `attached`, in force from the next request on.
 
+    `version_date`: YYYY-MM-DD, or a time of RFC 3339, whose date in UTC is kept; "" for none.
     Errors: Refused, for a fault in a statement with its number, the character and the word; EXISTS; NOT_FOUND.
     """
     require_name(name, "policy")
     require_description(description)
-    _require_version_date(version_date)
+    version_date = _version_date(version_date)
     parsed = read(statements)
 
     def change(act: Act) -> Policy:
@@ -121,7 +128,7 @@ def update(
     `added` are those of the statements that the caller wrote: a fault in one is told with its number among them.
     """
     require_description(description or "")
-    _require_version_date(version_date or "")
+    version_date = None if version_date is None else _version_date(version_date)
     parsed = None if statements is None else read(statements, added)
     given = {"description": description, "version_date": version_date}
 
@@ -249,9 +256,18 @@ def _changeable(policy: Policy) -> Policy:
     return policy
 
 
-def _require_version_date(text: str) -> None:
-    if len(text) > VERSION_DATE_LENGTH_MAX:
-        raise Refused(f"{text[:20]!r} is not a version date.", advice="Write YYYY-MM-DD, or leave it out.")
+def _version_date(text: str) -> str:
+    """The day as YYYY-MM-DD, in UTC. Errors: Refused for what is no day: clients read it as one."""
+    if not text:
+        return ""
+    refusal = Refused(f"{text[:20]!r} is not a version date.", advice="Write YYYY-MM-DD, or leave it out.")
+    if not _VERSION_DATE.fullmatch(text):
+        raise refusal
+    try:
+        read = datetime.fromisoformat(text)
+        return (read.astimezone(UTC) if read.tzinfo else read).date().isoformat()
+    except (ValueError, OverflowError) as fault:
+        raise refusal from fault
 
 
 def _perform(
