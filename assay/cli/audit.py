@@ -23,8 +23,10 @@ CHAIN = "/20260901/auditChain"
 EVENTS_SHOWN = 50
 #: Entries that one request of an export brings.
 EXPORT_ROWS = 100
+PORT_MAX = 65_535
 
 _EVENTS: show.Columns = {
+    "Position": "position",
     "Date": show.when("timeCreated"),
     "Who": "principalName",
     "Did": "operation",
@@ -36,7 +38,6 @@ _EVENTS: show.Columns = {
 }
 _EVENT: show.Columns = {
     **_EVENTS,
-    "Position": "position",
     "Request": "requestId",
     "Before": "before",
     "After": "after",
@@ -189,11 +190,7 @@ def _check_server() -> tuple[dict[str, Any], str]:
 
 def _send(to: str, lines: Iterator[str]) -> int:
     """Send lines to a syslog server: a datagram each (RFC 5426), or framed by their length (RFC 6587, 3.4.1)."""
-    kind, _, rest = to.partition("://")
-    host, _, port = rest.rpartition(":")
-    if kind not in ("tcp", "udp") or not host or not port.isdecimal():
-        raise Refused(f"{to!r} is no syslog server.", advice="Give tcp://HOST:PORT or udp://HOST:PORT.")
-    address = (host.strip("[]"), int(port))
+    kind, address = _syslog_server(to)
     count = 0
     try:
         with _connected(kind, address) as channel:
@@ -204,6 +201,18 @@ def _send(to: str, lines: Iterator[str]) -> int:
     except OSError as fault:
         raise Refused(f"The syslog server {to} cannot be reached: {fault}.", advice="Check its address.") from fault
     return count
+
+
+def _syslog_server(to: str) -> tuple[str, tuple[str, int]]:
+    """tcp or udp, and the host and port. Errors: Refused; a port beyond the last would silently be another one."""
+    kind, _, rest = to.partition("://")
+    host, _, port = rest.rpartition(":")
+    if kind not in ("tcp", "udp") or not host or not port.isdecimal():
+        raise Refused(f"{to!r} is no syslog server.", advice="Give tcp://HOST:PORT or udp://HOST:PORT.")
+    digits = port.lstrip("0")
+    if not digits or len(digits) > len(str(PORT_MAX)) or int(digits) > PORT_MAX:
+        raise Refused(f"{port[:20]} is no port.", advice=f"Give {kind}://HOST:PORT, with a port of 1 to {PORT_MAX}.")
+    return kind, (host.strip("[]"), int(digits))
 
 
 def _connected(kind: str, address: tuple[str, int]) -> socket.socket:

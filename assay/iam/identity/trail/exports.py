@@ -3,6 +3,7 @@
 An export holds all that the chain is made of, so whoever has it can follow the chain without the server.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -72,15 +73,13 @@ def check(lines: Iterable[str], start: Link | None = None) -> tuple[Link, str]:
     """Follow the chain through an export in JSON lines, from its first entry or from the link `start` before it.
 
     Gives the last link that holds and what is wrong after it ("" when all hold). Without `start` the first entry's own
-    seal is taken for granted. Errors: Refused for a line that is no entry.
+    seal is taken for granted. Errors: Refused for a line that is no entry, and when there is none to check.
     """
     entries = _read(lines)
-    if start is None:
-        first = next(entries, None)
-        if first is None:
-            return Link(), ""
-        start = first[0]
-    return follow(start, entries)
+    first = next(entries, None)
+    if first is None:
+        raise Refused("The file holds no entry, so nothing was checked.", advice="Give an export with entries in it.")
+    return follow(first[0], entries) if start is None else follow(start, itertools.chain([first], entries))
 
 
 def _read(lines: Iterable[str]) -> Iterator[tuple[Link, Mapping[str, Any]]]:
