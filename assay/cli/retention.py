@@ -101,7 +101,8 @@ def create(
         "rules": _rules(keep_last, keep_tags, remove_untagged, remove_not_pulled, remove_old),
     }
     made = session.server.post(POLICIES, body).body
-    hint = "It is in force." if enable else f"See what would go: assay retention preview REPOSITORY --policy {name}"
+    command = show.command_line(["assay", "retention", "preview", "REPOSITORY", "--policy", name])
+    hint = "It is in force." if enable else f"See what would go: {command}"
     show.said(output, f"Made {name}. {hint}", made)
 
 
@@ -174,7 +175,7 @@ def _policy(session: Session, text: str) -> dict[str, Any]:
     if names.is_ocid(text, "retentionpolicy"):
         return dict(session.server.get(f"{POLICIES}/{text}").body)
     found = [each for each in session.server.everything(POLICIES) if each["displayName"] == text]
-    policy = only(found, "retention", text)
+    policy = only(found, "retention policy", text, listing="retention list")
     return dict(session.server.get(f"{POLICIES}/{policy['id']}").body)
 
 

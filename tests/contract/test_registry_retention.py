@@ -26,8 +26,10 @@ def room(store: Store, tmp_path: Path) -> Room:
     return Room.on(store, tmp_path / "blobs")
 
 
-def policy(room: Room, *rules: Rule, is_enabled: bool = True, **members: Any) -> RetentionPolicy:
-    details = PolicyDetails("p", rules, is_enabled=is_enabled, **members)
+def policy(
+    room: Room, *rules: Rule, display_name: str = "p", is_enabled: bool = True, **members: Any
+) -> RetentionPolicy:
+    details = PolicyDetails(display_name, rules, is_enabled=is_enabled, **members)
     return retention.create(room.store, ACTOR, TENANCY, details)
 
 
@@ -165,6 +167,21 @@ def test_without_a_policy_in_force_nothing_is_gone_through(room: Room, clock: Se
     with pytest.raises(Refused) as refusal:
         retention.get(room.store, ACTOR, made.ocid)
     assert refusal.value.reason is Reason.NOT_FOUND
+
+
+def test_a_name_is_given_to_one_policy_of_a_compartment_until_that_is_deleted(room: Room) -> None:
+    first, second = policy(room, KEEP_2), policy(room, KEEP_2, display_name="q")
+    for take in (
+        lambda: policy(room, KEEP_2),
+        lambda: retention.change(room.store, ACTOR, second.ocid, PolicyDetails("p", (KEEP_2,))),
+    ):
+        with pytest.raises(Refused, match="The compartment has a retention policy named 'p' already") as refusal:
+            take()
+        assert refusal.value.reason is Reason.EXISTS
+    assert [each.details.display_name for each in retention.listed(room.store, ACTOR)] == ["p", "q"]
+    retention.change(room.store, ACTOR, first.ocid, PolicyDetails("p", (KEEP_2,), "team/*"))
+    retention.delete(room.store, ACTOR, first.ocid)
+    assert retention.change(room.store, ACTOR, second.ocid, PolicyDetails("p", (KEEP_2,))).details.display_name == "p"
 
 
 def test_a_policy_reaches_only_names_that_fit_and_never_a_deleted_repository(room: Room, clock: SetClock) -> None:

@@ -125,6 +125,11 @@ def path_of(connection: Connection, tenancy: str, compartment: str) -> tuple[str
     return authority.place_of(connection, tenancy, compartment).path or (tenancy, compartment)
 
 
+def hold(connection: Connection, tenancy: str, compartment: str) -> None:
+    """Keep a compartment as it is until the transaction ends: who gives names to what lies in it takes turns."""
+    records.get(connection, tenancy, compartment, lock=True)
+
+
 def update(
     store: Store,
     actor: Actor,

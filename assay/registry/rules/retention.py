@@ -22,7 +22,7 @@ POLICIES_MAX = 100
 def create(
     store: Store, actor: Actor, compartment: str, details: PolicyDetails, *, retry_token: str | None = None
 ) -> RetentionPolicy:
-    """A new policy in a compartment. Errors: Refused (NOT_FOUND, LIMIT_EXCEEDED)."""
+    """A new policy in a compartment. Errors: Refused (NOT_FOUND, LIMIT_EXCEEDED, EXISTS when it has one so named)."""
 
     def change(act: Act) -> RetentionPolicy:
         if len(records.of_tenancy(act.connection, actor.tenancy)) >= POLICIES_MAX:
@@ -31,6 +31,7 @@ def create(
                 advice="Delete one, or add rules to one.",
                 reason=Reason.LIMIT_EXCEEDED,
             )
+        _require_free(act, compartment, details.display_name)
         ocid = store.site.new_ocid("retentionpolicy").text
         return records.add(act.connection, ocid, actor.tenancy, compartment, details, act.now)
 
@@ -76,12 +77,14 @@ def listed(store: Store, actor: Actor, compartments: tuple[str, ...] = ()) -> tu
 def change(
     store: Store, actor: Actor, ocid: str, details: PolicyDetails, *, if_match: str | None = None
 ) -> RetentionPolicy:
-    """Let a policy say something else. Errors: Refused (NOT_FOUND, ETAG_MISMATCH)."""
+    """Let a policy say something else. Errors: Refused (NOT_FOUND, ETAG_MISMATCH, EXISTS for a name that is taken)."""
 
     def apply(act: Act) -> RetentionPolicy:
         found = known(act.connection, actor, ocid)
         # By what it reaches now, and by what it is to reach.
         authorize(act.connection, actor, "UpdateRetentionPolicy", _place(found.compartment, details), now=act.now)
+        if details.display_name != found.details.display_name:
+            _require_free(act, found.compartment, details.display_name)
         return records.change(act.connection, ocid, details, act.now)
 
     return perform(store, actor, "UpdateRetentionPolicy", locate=_locate(actor, ocid), change=apply, if_match=if_match)
@@ -117,6 +120,19 @@ def known(connection: Connection, actor: Actor, ocid: str, *, lock: bool = False
     if found is None:
         raise not_found()
     return found
+
+
+def _require_free(act: Act, compartment: str, name: str) -> None:
+    """That no policy of a compartment is called so: people name policies by their names. Errors: Refused (EXISTS)."""
+    # Held, so that no other transaction takes the name between this look and the change.
+    compartments.hold(act.connection, act.actor.tenancy, compartment)
+    policies = records.of_tenancy(act.connection, act.actor.tenancy)
+    if any(each.compartment == compartment and each.details.display_name == name for each in policies):
+        raise Refused(
+            f"The compartment has a retention policy named {name!r} already.",
+            advice="Change that one, or choose another name.",
+            reason=Reason.EXISTS,
+        )
 
 
 def _locate(actor: Actor, ocid: str) -> Callable[[Connection], Target]:
