@@ -152,8 +152,14 @@ def preview(
     session = signed_in()
     found = names.repository(session, repository)
     asked = {"retentionPolicyId": _policy(session, policy)["id"]} if policy else {}
-    going = session.server.everything(f"/20260901/repositories/{found['id']}/retention", **asked)
-    show.rows(output, _GOING, going, empty=f"Nothing would go from {found['displayName']}.")
+    path = f"/20260901/repositories/{found['id']}/retention"
+    going = session.server.everything(path, **asked)
+    name = found["displayName"]
+    empty = ""
+    if not going:
+        reply = session.server.get(path, **asked).body
+        empty = _nothing(reply, f"Nothing would go from {name}.", name, beside=policy)
+    show.rows(output, _GOING, going, empty=empty)
 
 
 @app.command()
@@ -162,12 +168,20 @@ def run(repository: RepositoryName, output: Out = Output.TABLE) -> None:
     session = signed_in()
     found = names.repository(session, repository)
     gone: list[dict[str, Any]] = []
-    is_finished = False
-    while not is_finished:
+    reply: dict[str, Any] = {"isFinished": False}
+    while not reply["isFinished"]:
         reply = session.server.post(f"/20260901/repositories/{found['id']}/actions/applyRetention", {}).body
         gone += reply["items"]
-        is_finished = reply["isFinished"]
-    show.rows(output, _GONE, gone, empty=f"Nothing goes from {found['displayName']}.")
+    name = found["displayName"]
+    show.rows(output, _GONE, gone, empty=_nothing(reply, f"Nothing goes from {name}.", name))
+
+
+def _nothing(reply: dict[str, Any], nothing: str, repository: str, *, beside: str = "") -> str:
+    """Why nothing goes: `nothing`, unless no policy, in force or `beside` those, could let something go."""
+    if reply["policyCount"]:
+        return nothing
+    nor = f", nor {beside}," if beside else ""
+    return f"No retention policy in force{nor} reaches {repository}: nothing goes. See: assay retention list"
 
 
 def _policy(session: Session, text: str) -> dict[str, Any]:

@@ -125,7 +125,12 @@ def _preview(call: Call) -> Reply:
         page=call.page or "",
     )
     items = [{**going_reply(each), "alsoRemovedDigests": list(parts)} for each, parts in found.items]
-    body = {"items": items, "removedImageCount": found.going, "keptImageCount": found.staying}
+    body = {
+        "items": items,
+        "removedImageCount": found.going,
+        "keptImageCount": found.staying,
+        "policyCount": found.policies,
+    }
     return Reply(body, next_page=found.next_page)
 
 
@@ -133,7 +138,8 @@ def _preview(call: Call) -> Reply:
 def _apply(call: Call) -> Reply:
     call.app.pulls.count()
     found = sweep.apply(call.app.store, call.actor, call.path["repository"])
-    return Reply({"items": [going_reply(each) for each in found.gone], "isFinished": found.is_finished})
+    items = [going_reply(each) for each in found.gone]
+    return Reply({"items": items, "isFinished": found.is_finished, "policyCount": found.policies})
 
 
 @takes(Gives.ITEMS)

@@ -159,9 +159,14 @@ def test_without_a_policy_in_force_nothing_is_gone_through(room: Room, clock: Se
     push(room, clock, "v1", "v2", "v3")
     made = policy(room, KEEP_2, is_enabled=False)
     assert sweep.sweep(room.store, interval=0) == 0
+    ocid = room.repository().ocid
+    assert sweep.apply(room.store, ACTOR, ocid).policies == 0
+    asked = [sweep.preview(room.store, ACTOR, ocid, policy=each).policies for each in ("", made.ocid)]
+    assert asked == [0, 1]
     said = PolicyDetails("p", (KEEP_2,), is_enabled=True)
     retention.change(room.store, ACTOR, made.ocid, said)
     assert would_go(room) == ["v1"]
+    assert sweep.preview(room.store, ACTOR, ocid).policies == 1
     retention.delete(room.store, ACTOR, made.ocid)
     assert sweep.sweep(room.store, interval=0) == 0
     with pytest.raises(Refused) as refusal:

@@ -37,20 +37,24 @@ _PRINCIPAL = Principal(PrincipalKind.INSTALLATION, "image retention")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A page of what would go, each image with the digests that go with it; and how many go and stay in all."""
+    """A page of what would go, each image with the digests that go with it; how many go and stay in all, and how many
+    policies were asked.
+    """
 
     items: tuple[tuple[Going, tuple[str, ...]], ...]
     next_page: str
     going: int
     staying: int
+    policies: int
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What went in one transaction, and whether nothing else goes now."""
+    """What went in one transaction, whether nothing else goes now, and how many policies were asked."""
 
     gone: tuple[Going, ...]
     is_finished: bool
+    policies: int
 
 
 def preview(
@@ -74,7 +78,8 @@ def preview(
         if extra is not None:
             place = Target(extra.compartment, extra.ocid, variables={"target.repo.name": extra.details.repositories})
             authorize(connection, actor, "GetRetentionPolicy", place, now=now)
-        going = _going(connection, found, now, extra)
+        asked = _asked(connection, found, extra)
+        going = _going(connection, found, now, asked)
         query = (operation, actor.tenancy, repository, policy)
         after = pages.decode_page(store.page_key, query, page) if page else None
         behind = [each for each in going if after is None or (each.image.pushed, each.image.image) > after]
@@ -84,7 +89,7 @@ def preview(
         if len(shown) < len(behind):
             last = shown[-1].image
             token = pages.encode_page(store.page_key, query, (last.pushed, last.image))
-        return Preview(items, token, len(going), found.image_count - len(going))
+        return Preview(items, token, len(going), found.image_count - len(going), len(asked))
 
 
 def apply(store: Store, actor: Actor, repository: str, *, images_max: int = IMAGES_AT_ONCE) -> Applied:
@@ -104,10 +109,11 @@ def apply(store: Store, actor: Actor, repository: str, *, images_max: int = IMAG
 
     def change(act: Act) -> Applied:
         found = access.known(act.connection, actor, repository)
-        going = _going(act.connection, found, act.now)
+        asked = _asked(act.connection, found)
+        going = _going(act.connection, found, act.now, asked)
         for each in going[:images_max]:
             _let_go(Act(act.connection, Actor(_PRINCIPAL, actor.tenancy), act.now), found, each)
-        return Applied(going[:images_max], len(going) <= images_max)
+        return Applied(going[:images_max], len(going) <= images_max, len(asked))
 
     return perform(store, actor, "ApplyRetentionPolicies", locate=locate, change=change)
 
@@ -133,7 +139,7 @@ def _sweep_tenancy(store: Store, tenancy: str, interval: int) -> int:
         due = repository_records.due_for_retention(
             connection, tenancy, Instant(now - interval), rows_max=REPOSITORIES_AT_ONCE
         )
-        affected = [each.ocid for each in due if _going(connection, each, now)]
+        affected = [each.ocid for each in due if _going(connection, each, now, _asked(connection, each))]
     gone = 0
     through = [each.ocid for each in due if each.ocid not in affected]
     for repository in affected:
@@ -155,21 +161,27 @@ def _applied(store: Store, actor: Actor, repository: str) -> Applied:
         if refusal.reason is not Reason.NOT_FOUND:
             raise
         # It was deleted meanwhile.
-        return Applied((), is_finished=True)
+        return Applied((), is_finished=True, policies=0)
 
 
-def _going(
-    connection: Connection, repository: Repository, now: Instant, extra: RetentionPolicy | None = None
-) -> tuple[Going, ...]:
-    """The images of a repository that go by the policies in force, and by `extra`."""
+def _asked(
+    connection: Connection, repository: Repository, extra: RetentionPolicy | None = None
+) -> tuple[RetentionPolicy, ...]:
+    """The policies in force, and `extra`, as far as they reach a repository."""
     known = records.of_tenancy(connection, repository.tenancy)
     path = compartments.path_of(connection, repository.tenancy, repository.compartment)
-    in_force = [
+    return tuple(
         each
         for each in known
         if (each.details.is_enabled or (extra and each.ocid == extra.ocid)) and each.reaches(repository.name, path)
-    ]
-    return plan(in_force, records.candidates(connection, repository.ocid), now) if in_force else ()
+    )
+
+
+def _going(
+    connection: Connection, repository: Repository, now: Instant, asked: tuple[RetentionPolicy, ...]
+) -> tuple[Going, ...]:
+    """The images of a repository that go by policies that reach it."""
+    return plan(asked, records.candidates(connection, repository.ocid), now) if asked else ()
 
 
 def _let_go(act: Act, repository: Repository, going: Going) -> None:
