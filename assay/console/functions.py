@@ -10,7 +10,7 @@ from assay.console.clusters import Draft, KeyName
 from assay.console.replies import Elsewhere, Page, Reply
 from assay.console.repositories import namespace_of
 from assay.console.results import NOT_SCANNED, ScanView
-from assay.console.visit import Visit
+from assay.console.visit import Visit, whole_number
 from assay.errors import Reason, Refused
 from assay.functions import applications, functions, model
 from assay.registry import images, repositories
@@ -106,8 +106,7 @@ def change(visit: Visit) -> Elsewhere:
     act = visit.sent("do")
     gate = visit.app.gate
     if act == "create":
-        memory = visit.sent("memory")
-        resources = model.Resources(memory_mb=int(memory) if memory.isdecimal() else 0)
+        resources = model.Resources(memory_mb=whole_number(visit.sent("memory"), "number of MB"))
         details = model.FunctionDetails(
             ocid, visit.sent("name").strip(), visit.sent("image").strip(), resources=resources
         )

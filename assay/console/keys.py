@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from assay.clock import Instant
 from assay.console import scope, trail
 from assay.console.replies import Download, Elsewhere, Page, Reply
-from assay.console.visit import Visit
+from assay.console.visit import Visit, whole_number
 from assay.errors import Reason, Refused, not_found
 from assay.iam.identity import tenancies
 from assay.vault import deletion, keys, resources, shapes, vaults
@@ -158,7 +158,7 @@ def make_key(visit: Visit) -> Elsewhere:
     """Create a key in the vault."""
     vault = vaults.get_vault(visit.store, visit.actor, visit.names["vault"])
     algorithm, _, length = visit.sent("shape").partition("/")
-    shape = shapes.KeyShape.parse(algorithm, int(length) if length.isdecimal() else 0)
+    shape = shapes.KeyShape.parse(algorithm, whole_number(length, "length of a key"))
     details = resources.KeyDetails(vault.ocid, vault.compartment, visit.sent("name").strip(), shape)
     made = keys.create_key(visit.store, visit.actor, details, root=visit.app.root.key)
     return visit.back(f"/k/{made.ocid}", "key-made")

@@ -10,7 +10,7 @@ from assay.console.facts import ImageFacts, Signed
 from assay.console.replies import Elsewhere, Listing, Page, Reply
 from assay.console.results import NOT_SCANNED, ScanView
 from assay.console.scope import compartments_of
-from assay.console.visit import Sorting, Visit
+from assay.console.visit import Sorting, Visit, whole_number
 from assay.errors import Reason, Refused
 from assay.iam.identity import policies, services, tenancies
 from assay.registry import images, repositories
@@ -242,10 +242,8 @@ def change_scanner(visit: Visit) -> Elsewhere:
         return visit.back(path, "scanner-removed")
     if act != "add":
         raise Refused("The form names no act.", advice="Load the page again.")
-    count = visit.sent("images")
-    if not count.isdecimal():
-        raise Refused(f"{count[:20]!r} is not a number of images.", advice="Write a whole number, such as 4.")
-    scanners.add(visit.store, visit.actor, repository.ocid, image_count=int(count))
+    count = whole_number(visit.sent("images"), "number of images")
+    scanners.add(visit.store, visit.actor, repository.ocid, image_count=count)
     lacking = any(not each.granted for each in permissions_of_scanning(visit))
     return visit.back(f"{path}/-/scanner", "scanner-lacks") if lacking else visit.back(path, "scanner-added")
 

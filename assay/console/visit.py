@@ -19,6 +19,7 @@ FORM_BYTES_MAX = 65_536
 FIELDS_MAX = 200
 VALUE_LENGTH_MAX = 32_768
 LIMITS = (50, 100, 200)
+NUMBER_DIGITS_MAX = 18
 THEME_COOKIE = "assay-theme"
 THEMES = ("", "light", "dark")
 
@@ -36,6 +37,13 @@ def fields_of(text: str) -> Fields:
     for name, value in pairs:
         fields[name] = (*fields.get(name, ()), value)
     return fields
+
+
+def whole_number(text: str, what: str) -> int:
+    """A whole number that a person wrote or a form offered; `what` it is, in words. Errors: Refused."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX):
+        raise Refused(f"{text[:20]!r} is not a {what}.", advice="Write a whole number, such as 4.")
+    return int(text)
 
 
 def form_token(session: str) -> str:

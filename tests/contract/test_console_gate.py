@@ -214,6 +214,22 @@ async def test_a_nul_in_path_query_or_form_is_bad_input_on_every_database(app, s
         assert (await browser.get(path)).status_code == 400, path
 
 
+@pytest.mark.parametrize("number", ["", "-1", "4.5", "9" * 19, "9" * 5000, "²", "٤"])
+async def test_a_number_that_is_none_or_endless_is_bad_input(app, store, admin, signed_in, number):
+    browser = Browser(app)
+    await enter(browser)
+    repositories.create(store, admin, RepositoryDetails(admin.tenancy, "team/app"))
+    vault = (await browser.send("/vaults", name="keys")).headers["location"].partition("?")[0]
+    application = (await browser.send("/functions", name="thumbnails")).headers["location"].partition("?")[0]
+    for path, fields in (
+        ("/r/team/app/-/scanner", {"do": "add", "images": number}),
+        (vault, {"name": "release", "shape": f"RSA/{number}"}),
+        (application, {"do": "create", "name": "f", "image": "team/app:v1", "memory": number}),
+    ):
+        answered = await browser.send(path, **fields)
+        assert (answered.status_code, "is not a " in answered.text) == (400, True), path
+
+
 async def test_every_page_carries_the_strict_policy_and_is_kept_by_no_cache(app, signed_in):
     browser = Browser(app)
     await enter(browser)
