@@ -191,3 +191,30 @@ def test_a_place_of_another_tenancy_or_none_has_no_quota(place: Place, tmp_path:
             with pytest.raises(Refused) as refusal:
                 ask()
             assert refusal.value.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize(("bytes_max", "repositories_max"), [(2**62 - 1, None), (None, 2**31 - 1), (0, 0)])
+def test_the_largest_and_the_smallest_limits_are_kept(
+    place: Place, bytes_max: int | None, repositories_max: int | None
+) -> None:
+    place.limit(place.actor.tenancy, bytes_max, repositories_max)
+    kept = quotas.get(place.store, place.actor, place.actor.tenancy).limits
+    assert (kept.bytes_max, kept.repositories_max) == (bytes_max, repositories_max)
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "repositories_max", "allowed"),
+    [
+        (2**62, None, "0 to 4611686018427387903"),
+        (-1, None, "0 to 4611686018427387903"),
+        (None, 3_000_000_000, "0 to 2147483647"),
+        (None, 2**31, "0 to 2147483647"),
+        (None, -1, "0 to 2147483647"),
+    ],
+)
+def test_a_limit_that_no_database_holds_is_refused_with_the_range(
+    bytes_max: int | None, repositories_max: int | None, allowed: str
+) -> None:
+    with pytest.raises(Refused, match="makes no sense") as refusal:
+        Limits(bytes_max, repositories_max)
+    assert allowed in (refusal.value.advice or "")

@@ -14,6 +14,9 @@ PATTERNS_MAX = 20
 COUNT_MAX = 100_000
 DAYS_MAX = 3650
 NAME_LENGTH_MAX = 255
+#: The largest limits that a quota may set: what the columns that keep them hold (BIGINT, with room, and INTEGER).
+BYTES_LIMIT_MAX = 2**62 - 1
+REPOSITORIES_LIMIT_MAX = 2**31 - 1
 
 _TAG_PATTERN = re.compile(r"[A-Za-z0-9_.*-]{1,128}")
 _REPOSITORY_PATTERN = re.compile(r"[a-z0-9._/*-]{1,255}")
@@ -164,9 +167,12 @@ class Limits:
     repositories_max: int | None = None
 
     def __post_init__(self) -> None:
-        for limit in (self.bytes_max, self.repositories_max):
-            if limit is not None and not 0 <= limit < 2**62:
-                raise Refused(f"A quota of {limit} makes no sense.", advice="Give a number of at least 0.")
+        for limit, most, what in (
+            (self.bytes_max, BYTES_LIMIT_MAX, "bytes"),
+            (self.repositories_max, REPOSITORIES_LIMIT_MAX, "repositories"),
+        ):
+            if limit is not None and not 0 <= limit <= most:
+                raise Refused(f"A quota of {limit} {what} makes no sense.", advice=f"Give 0 to {most}.")
 
 
 @dataclass(frozen=True, slots=True)
