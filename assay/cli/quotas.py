@@ -1,6 +1,7 @@
 """Quotas: how much may lie in the tenancy, a compartment or a repository, and how much does."""
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -13,11 +14,11 @@ from assay.cli.show import Output
 app = group("How much may lie in repositories.")
 
 QUOTAS = "/20260901/containerQuotas"
-_UNITS: dict[str, int] = {"": 1, "B": 1} | {
-    f"{letter}{unit}": base ** (power + 1)
-    for power, letter in enumerate("KMGT")
-    for unit, base in (("iB", 1024), ("B", 1000))
-}
+#: By first letter; with an `i` (20GiB) in powers of 1024, else (20G, 20GB) of 1000, as sizes are shown.
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,9})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
+#: The largest limit that the API takes.
+_BYTES_MAX = 2**62 - 1
 
 Repository = Annotated[str, typer.Option("--repository", "-r", help="A repository.")]
 InCompartment = Annotated[
@@ -54,7 +55,7 @@ def list_(
 
 @app.command("set")
 def set_(
-    storage: Annotated[str, typer.Option(help="How much may be stored, such as 500GiB.")] = "",
+    storage: Annotated[str, typer.Option(help="How much may be stored, such as 500GiB, 20G or 1.5TB.")] = "",
     repositories: Annotated[int | None, typer.Option(help="How many repositories there may be.", min=0)] = None,
     repository: Repository = "",
     compartment: InCompartment = "",
@@ -86,7 +87,16 @@ def _path(session: Session, repository: str, compartment: str) -> str:
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,18})\s*([A-Za-z]*)", text)
-    if found is None or found[2] not in _UNITS:
-        raise typer.BadParameter(f"{text[:40]!r} is no size; write 500GiB, 20GB or a number of bytes")
-    return int(found[1]) * _UNITS[found[2]]
+    """A size as people write it, in bytes; what is left of a byte is dropped. Errors: BadParameter."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or (found[3] and not found[2]):
+        raise typer.BadParameter(
+            f"{text[:40]!r} is no size; write a number with a unit, such as 20G, 1.5GB (powers of 1000) or 500GiB"
+            " (of 1024), with K, M, G or T, or a number of bytes"
+        )
+    size = int(Decimal(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].lower()])
+    if size > _BYTES_MAX:
+        raise typer.BadParameter(
+            f"{text[:40]!r} is more than a quota can be: at most {_BYTES_MAX} bytes, which is 4.6 million TB"
+        )
+    return size

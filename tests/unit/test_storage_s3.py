@@ -204,6 +204,12 @@ def test_places_that_would_leak_or_lead_elsewhere_are_refused(endpoint: str, mor
     assert refusal.value.advice
 
 
+@pytest.mark.parametrize("bucket", ["ab", "a" * 64, "-blobs", "blobs.", "blobs shop"])
+def test_the_refusal_of_a_bucket_says_what_its_name_may_be(bucket: str) -> None:
+    with pytest.raises(Refused, match="3 to 63 letters, digits, dots, hyphens and underscores"):
+        S3Place("https://s3.example.com", bucket)
+
+
 def test_plain_http_is_for_loopback_or_for_who_says_so() -> None:
     for endpoint in ("http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000"):
         S3Place(endpoint, "blobs")

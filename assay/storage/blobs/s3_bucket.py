@@ -60,7 +60,11 @@ class S3Place:
                 advice="Use https, or set s3_plain_http if the network is your own.",
             )
         if not _BUCKET.fullmatch(self.bucket):
-            raise Refused(f"{self.bucket!r} is no name of a bucket.", advice="Set blob_store to s3://BUCKET/PREFIX.")
+            raise Refused(
+                f"{self.bucket!r} is no name of a bucket: 3 to 63 letters, digits, dots, hyphens and underscores,"
+                " with a letter or digit first and last.",
+                advice="Set blob_store to s3://BUCKET/PREFIX.",
+            )
         if len(self.prefix) > 500 or not self.prefix.isascii() or not self.prefix.isprintable():
             raise Refused("The prefix in blob_store can't stand in keys.", advice="Use letters, digits, - and /.")
 
