@@ -7,6 +7,7 @@ from the TOML file (`--config`, or ASSAY_CONFIG), else from its default; docs/se
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -19,6 +20,9 @@ from assay.errors import Refused
 from assay.secret import Secret
 
 _PREFIX = "ASSAY_"
+
+_DATABASE = re.compile(r"(?:postgresql://|sqlite:///).+")
+_EXTERNAL = re.compile(r"https?://(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/*")
 
 _MANY = 10**6
 #: The least and the most of each setting that limits something.
@@ -151,6 +155,7 @@ class Settings:
             if not least <= getattr(self, name) <= most:
                 no_limit = "; 0 is no limit" if least == 0 else ""
                 raise Refused(f"{name} is {getattr(self, name)}.", advice=f"Give {least} to {most}{no_limit}.")
+        self._check_addresses()
         self._check_proxies()
         for name, least in _SPANS.items():
             if not least <= getattr(self, name) <= 366 * DAY:
@@ -172,6 +177,20 @@ class Settings:
                 raise Refused(f"{name} is {getattr(self, name)!r}.", advice="Use on or off.")
         if not SECOND <= self.blob_redirect_lifetime <= HOUR:
             raise Refused("blob_redirect_lifetime is out of range.", advice="Give seconds, at most an hour.")
+
+    def _check_addresses(self) -> None:
+        for name in ("database_url", "jobs_url"):
+            # Not said as it is: a password may stand in it.
+            if (url := getattr(self, name)) and not _DATABASE.fullmatch(url):
+                raise Refused(
+                    f"{name} names no database that Assay knows.",
+                    advice="Write postgresql://USER@HOST:PORT/NAME or sqlite:///PATH.",
+                )
+        if self.external_url and not _EXTERNAL.fullmatch(self.external_url):
+            raise Refused(
+                f"external_url is {self.external_url[:80]!r}.",
+                advice="Write http://HOST[:PORT] or https://HOST[:PORT], without a path.",
+            )
 
     def _check_proxies(self) -> None:
         for proxy in self.trusted_proxies:
