@@ -106,9 +106,8 @@ def create(
         "The cluster sees no repository until a statement lets it. To let it read all of them:\n"
         f"  {command_to_allow([statement])}"
     )
-    show.said(
-        output, f"Created the cluster {name}. Next: assay cluster token {name}; assay cluster manifests {name}", made
-    )
+    token, manifests = (show.command_line(["assay", "cluster", each, name]) for each in ("token", "manifests"))
+    show.said(output, f"Created the cluster {name}. Next: {token}; {manifests}", made)
 
 
 @app.command("list")
