@@ -127,8 +127,11 @@ def _registry(
     return told
 
 
-_BLOB: Answers = {200: {"application/octet-stream": _BYTES}, 206: {"*/*": _BYTES}, 304: {}}
-_MANIFEST: Answers = {200: {"*/*": _BYTES}, 304: {}}
+_BLOB: Answers = {200: {"application/octet-stream": _BYTES}, 206: {"*/*": _BYTES}, 304: {}, 307: {}, 412: {}}
+_MANIFEST: Answers = {200: {"*/*": _BYTES}, 304: {}, 412: {}}
+_HEADERS: Answers = {200: {}, 304: {}, 412: {}}
+_TAGS_PAGE = {"n": "integer", "last": "string"}
+_REFERRERS_PAGE = {"artifactType": "string", "last": "string"}
 _UPLOADED: Mapping[str, Json] = {"application/octet-stream": _BYTES}
 _ONE = "/v2/{name}"
 
@@ -148,10 +151,10 @@ _OPERATIONS: tuple[tuple[str, str, Answers, Mapping[str, str], Mapping[str, Json
     (f"{_ONE}/blobs/uploads/{{upload}}", "put", {201: {}}, {"digest": "string"}, _UPLOADED),
     (f"{_ONE}/blobs/uploads/{{upload}}", "delete", {204: {}}, {}, None),
     (f"{_ONE}/blobs/{{digest}}", "get", _BLOB, {}, None),
-    (f"{_ONE}/blobs/{{digest}}", "head", {200: {}, 304: {}}, {}, None),
+    (f"{_ONE}/blobs/{{digest}}", "head", _HEADERS, {}, None),
     (f"{_ONE}/blobs/{{digest}}", "delete", {202: {}}, {}, None),
     (f"{_ONE}/manifests/{{reference}}", "get", _MANIFEST, {}, None),
-    (f"{_ONE}/manifests/{{reference}}", "head", {200: {}, 304: {}}, {}, None),
+    (f"{_ONE}/manifests/{{reference}}", "head", _HEADERS, {}, None),
     (
         f"{_ONE}/manifests/{{reference}}",
         "put",
@@ -159,15 +162,11 @@ _OPERATIONS: tuple[tuple[str, str, Answers, Mapping[str, str], Mapping[str, Json
         {"tag": "string"},
         dict.fromkeys(_MANIFEST_TYPES, _JSON),
     ),
-    (f"{_ONE}/manifests/{{reference}}", "delete", {202: {}}, {}, None),
-    (f"{_ONE}/tags/list", "get", {200: {"application/json": _JSON}}, {"n": "integer", "last": "string"}, None),
-    (
-        f"{_ONE}/referrers/{{digest}}",
-        "get",
-        {200: {_INDEX_TYPE: _JSON}},
-        {"artifactType": "string", "last": "string"},
-        None,
-    ),
+    (f"{_ONE}/manifests/{{reference}}", "delete", {202: {}, 412: {}}, {}, None),
+    (f"{_ONE}/tags/list", "get", {200: {"application/json": _JSON}}, _TAGS_PAGE, None),
+    (f"{_ONE}/tags/list", "head", {200: {}}, _TAGS_PAGE, None),
+    (f"{_ONE}/referrers/{{digest}}", "get", {200: {_INDEX_TYPE: _JSON}}, _REFERRERS_PAGE, None),
+    (f"{_ONE}/referrers/{{digest}}", "head", {200: {}}, _REFERRERS_PAGE, None),
 )
 
 
