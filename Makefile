@@ -33,7 +33,7 @@ bench: $(VENV)/.tests            ## make bench NAME=rescan [SIZE=small]
 	@[ $(NAME) != registry ] || scripts/install.sh bench
 	@SIZE=$(SIZE) PYTHONPATH=.:tests $(PYTHON) -m benchmarks.$(NAME)
 
-conformance: $(VENV)/.tests      ## the official conformance program of the distribution specification, every flag on
+conformance: $(VENV)/.tests      ## the official conformance program of the distribution specification; it explains what it leaves out
 	@PYTHONPATH=.:tests $(PYTHON) -m distribution_conformance
 
 oci-walk: $(VENV)/.tests         ## the worked commands of the stock oci client and SDKs against a fresh server
