@@ -21,7 +21,8 @@ PIECES = st.binary(max_size=40)
 
 
 class UploadMachine(RuleBasedStateMachine):
-    """`staged` is the model: what each open upload has acknowledged; `held` the blobs that the repository has."""
+    """`staged` is the model: what each open upload has acknowledged; `held` the blobs that the repository has, and when
+    they came: no manifest names them, so they are to go after a day and are shown until an hour before."""
 
     open_uploads = Bundle("uploads")
 
@@ -37,7 +38,7 @@ class UploadMachine(RuleBasedStateMachine):
         self.intake = Intake(self.store, self.blobs)
         self.staged: dict[str, bytes] = {}
         self.used: dict[str, int] = {}
-        self.held: dict[Digest, bytes] = {}
+        self.held: dict[Digest, tuple[bytes, int]] = {}
 
     def teardown(self) -> None:
         self.database.close()
@@ -106,7 +107,7 @@ class UploadMachine(RuleBasedStateMachine):
         assert refused is (None if is_right else Reason.DIGEST_INVALID)
         del self.staged[upload]
         if is_right:
-            self.held[digest] = content
+            self.held[digest] = (content, self.clock.now())
 
     @rule(upload=consumes(open_uploads))
     def cancel(self, upload: str) -> None:
@@ -134,7 +135,11 @@ class UploadMachine(RuleBasedStateMachine):
 
     @invariant()
     def blobs_are_what_was_sent_and_staged_files_are_those_of_open_uploads(self) -> None:
-        for digest, content in self.held.items():
+        for digest, (content, came) in self.held.items():
+            if self.clock.now() >= came + DAY - HOUR:
+                refused = self.refusal_of(lambda gone=digest: blobs.find(self.store, self.blobs, ACTOR, NAME, gone))
+                assert refused is Reason.BLOB_UNKNOWN
+                continue
             found = blobs.find(self.store, self.blobs, ACTOR, NAME, digest)
             assert found.path is not None
             assert found.path.read_bytes() == content
@@ -142,6 +147,6 @@ class UploadMachine(RuleBasedStateMachine):
 
 
 UploadMachine.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck)
 )
 TestUploadModel = UploadMachine.TestCase
