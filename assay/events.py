@@ -182,6 +182,11 @@ def encode(fact: Fact) -> str:
     return msgspec.json.encode(fact).decode()
 
 
+def is_fact(topic: str) -> bool:
+    """Whether this version knows facts of that name."""
+    return topic in _all(Fact)
+
+
 def decode(topic: str, payload: str) -> Fact:
     """The fact that `encode` wrote. Errors: Corrupt for an unknown topic or a payload that doesn't fit it."""
     kind = _all(Fact).get(topic)

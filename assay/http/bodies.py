@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.errors import Reason, Refused
 
@@ -21,6 +21,7 @@ STREAMED_BYTES = 8 * 1024 * 1024
 PIECE_BYTES_MIN = 64 * 1024
 
 Receive = Callable[[], Awaitable[Any]]
+T = TypeVar("T")
 
 
 class ClientGone(Exception):
@@ -78,9 +79,9 @@ async def pieces(receive: Receive, *, piece_bytes: int = PIECE_BYTES) -> AsyncIt
     gathered: list[bytes] = []
     room = piece_bytes
     more = True
-    patience = _Patience(receive)
+    patience = Patience()
     while more:
-        message = await patience.next()
+        message = await patience.message(receive)
         more = message.get("more_body", False)
         body = message.get("body", b"")
         if len(body) > room and gathered:
@@ -96,28 +97,36 @@ async def pieces(receive: Receive, *, piece_bytes: int = PIECE_BYTES) -> AsyncIt
         yield b"".join(gathered)
 
 
-class _Patience:
+class Patience:
     """Waits for a client while it keeps sending; what we take to hash and write is no time of its."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self._waited = 0.0
         self._bytes = 0
 
-    async def next(self) -> Any:
-        """The next message. Errors: ClientGone."""
+    def count(self, received: int) -> None:
+        """So many bytes more have come of the body."""
+        self._bytes += received
+
+    async def wait(self, coming: Awaitable[T]) -> T:
+        """What the client lets happen. Errors: ClientStalled when it takes too long."""
         left = seconds_left(self._waited, self._bytes)
         begun = self._clock()
         try:
             async with asyncio.timeout(min(left, STALL_SECONDS)):
-                message = await self._receive()
+                happened = await coming
         except TimeoutError as fault:
             raise ClientStalled(f"The body came too slowly: {self._bytes} bytes of it.") from fault
+        self._waited += self._clock() - begun
+        return happened
+
+    async def message(self, receive: Receive) -> Any:
+        """The next message with a piece of the body. Errors: ClientGone."""
+        message = await self.wait(receive())
         if message["type"] == "http.disconnect":
             raise ClientGone
-        self._waited += self._clock() - begun
-        self._bytes += len(message.get("body", b""))
+        self.count(len(message.get("body", b"")))
         return message
 
 

@@ -1,7 +1,6 @@
 """The distribution door for uploads (distribution-spec 1.1, end-4 to 6, 11, 13, 14).
 
-A body is taken in pieces of a mebibyte: while one is hashed and written on a thread, the next one is gathered. No
-thread is held while the client is waited for.
+A body is hashed and written in pieces, on threads. No thread is held while the client is waited for.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ from assay.errors import Reason, Refused
 from assay.http import bodies
 from assay.http.distribution_exchange import Exchange
 from assay.http.ranges import chunk_start
+from assay.http.receiving import BODY_READER, BodyReader
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
 from assay.oci import Digest, is_repository_name
@@ -131,6 +131,29 @@ async def _writer(exchange: Exchange, actor: Actor, name: str, upload: str) -> W
 
 async def _receive(exchange: Exchange, writer: Writer) -> None:
     """Stage the body. What came of one that breaks off is acknowledged, so that the client can go on from there."""
+    reader: BodyReader | None = exchange.scope.get("extensions", {}).get(BODY_READER)
+    try:
+        if reader is not None:
+            await _read(exchange, reader, writer)
+        else:
+            await _gather(exchange, writer)
+    except bodies.ClientGone:
+        await exchange.call(writer.acknowledge)
+        raise
+
+
+async def _read(exchange: Exchange, reader: BodyReader, writer: Writer) -> None:
+    """Where the server can: hashed and written by the thread that reads from the socket."""
+    patience = bodies.Patience()
+    first = await patience.message(exchange.receive)
+    if first["body"]:
+        await exchange.call(writer.append, first["body"])
+    if first["more_body"]:
+        await reader.read(writer.append, patience)
+
+
+async def _gather(exchange: Exchange, writer: Writer) -> None:
+    """Elsewhere in pieces of a mebibyte: while one is hashed and written on a thread, the next one is gathered."""
     writing: asyncio.Future[int] | None = None
     try:
         with exchange.services.room.stream() as piece_bytes:
@@ -140,11 +163,9 @@ async def _receive(exchange: Exchange, writer: Writer) -> None:
                 writing = asyncio.ensure_future(exchange.call(writer.append, piece))
         if writing is not None:
             await writing
-    except BaseException as broken:
+    except BaseException:
         if writing is not None and not writing.done():
             await asyncio.wait([writing])
-        if isinstance(broken, bodies.ClientGone):
-            await exchange.call(writer.acknowledge)
         raise
 
 

@@ -58,7 +58,7 @@ class EndingWell(HttpToolsProtocol):
     _reading_clock: asyncio.TimerHandle | None = None
     #: How much came of a body, and how long it is, if that was said.
     body_bytes = 0
-    _body_length: int | None = 0
+    body_length: int | None = 0
     _ignored = 0
     #: The last answer, while those before it are still under way; from then on nothing is heard any more.
     _last_answer = b""
@@ -74,6 +74,11 @@ class EndingWell(HttpToolsProtocol):
         self.stop_clock()
         self.resume_writing()
         super().connection_lost(exc)
+
+    @property
+    def body_bytes_left(self) -> int | None:
+        """How much of the body is still to come, if that was said."""
+        return None if self.body_length is None else self.body_length - self.body_bytes
 
     @property
     def running(self) -> RequestResponseCycle | None:
@@ -110,6 +115,10 @@ class EndingWell(HttpToolsProtocol):
         self._socket.resume_reading()
         self._clock = self.loop.call_later(LEAVE_SECONDS, self.cut)
 
+    def hear_no_more(self) -> None:
+        """Take nothing more for a request."""
+        self._is_deaf = True
+
     def cut(self) -> None:
         """Close the socket, whatever the client does."""
         self._socket.close()
@@ -143,12 +152,12 @@ class EndingWell(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The headers are whole, and can be a request's; what comes now is for the doors to bound."""
-        self._body_length, self.body_bytes = 0, 0
+        self.body_length, self.body_bytes = 0, 0
         for name, value in self.headers:
             if name == b"content-length":
-                self._body_length = int(value)
+                self.body_length = int(value)
             elif name == b"transfer-encoding":
-                self._body_length = None
+                self.body_length = None
         super().on_headers_complete()
         self.stop_clock()
         self.requests += 1
@@ -212,7 +221,7 @@ class EndingWell(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # Of requests in a row only the last can have a body that is still coming.
-        has_body = cycle.more_body and self._body_length != 0
+        has_body = cycle.more_body and self.body_length != 0
         super()._start_asgi_task(cycle, self._watching_body(cycle, app) if has_body else app)
 
     def _watching_body(self, cycle: RequestResponseCycle, app: Any) -> Any:
@@ -221,7 +230,7 @@ class EndingWell(HttpToolsProtocol):
         async def served(scope: Any, receive: Any, send: Any) -> None:
             async def watched(message: Any) -> None:
                 if message["type"] == "http.response.start" and self.cycle is cycle and not self.awaits_headers:
-                    left = None if self._body_length is None else self._body_length - self.body_bytes
+                    left = self.body_bytes_left
                     if cycle.waiting_for_100_continue or left is None or left > DRAIN_BYTES_MAX:
                         cycle.keep_alive = False
                 await send(message)

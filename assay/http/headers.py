@@ -58,25 +58,26 @@ class BoundedHeaders(EndingWell):
         if not self.heard(data):
             return
         self._unset_keepalive_if_required()
+        if (fault := self.parse(data)) is not None:
+            self.refuse(fault)
+
+    def parse(self, data: bytes | memoryview) -> Fault | None:
+        """Feed the parser; what is wrong with what it was fed, if anything is."""
         # What ends a body in the same piece is no unfinished header, however large the piece is.
         awaited, requests, body_bytes = self.awaits_headers, self.requests, self.body_bytes
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            return
+            return None
         except httptools.HttpParserError as fault:
-            self._refuse(self._fault or _unreadable(fault))
-            return
+            return self._fault or _unreadable(fault)
         if self.requests != requests or self.awaits_headers != awaited:
-            return
+            return None
         if awaited:
             self._arrived += len(data)
-            if self._arrived > UNFINISHED_BYTES_MAX:
-                self._refuse(_TOO_LONG)
-        else:
-            self._framing_bytes += len(data) - (self.body_bytes - body_bytes)
-            if is_overhead(self._framing_bytes, self.body_bytes):
-                self._refuse(_OVERHEAD)
+            return _TOO_LONG if self._arrived > UNFINISHED_BYTES_MAX else None
+        self._framing_bytes += len(data) - (self.body_bytes - body_bytes)
+        return _OVERHEAD if is_overhead(self._framing_bytes, self.body_bytes) else None
 
     def on_message_begin(self) -> None:
         """A request begins: its headers have as long as the first one's."""
@@ -131,11 +132,12 @@ class BoundedHeaders(EndingWell):
     def _late(self) -> None:
         """Headers that do not come are told so; who sent nothing at all is hung up on."""
         if self.is_in_headers:
-            self._refuse(_TOO_LATE)
+            self.refuse(_TOO_LATE)
         else:
             self.cut()
 
-    def _refuse(self, fault: Fault) -> None:
+    def refuse(self, fault: Fault) -> None:
+        """Answer what can be no request, and end the connection."""
         self.end_with(fault.status, fault.text)
 
 

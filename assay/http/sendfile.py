@@ -20,7 +20,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from assay.http.headers import BoundedHeaders
+from assay.http.receiving import ReceivingProtocol
+from assay.http.threads import in_thread
 
 PATHSEND = "http.response.pathsend"
 #: The ASGI extension that holds the request target byte for byte, for request signatures (see `oci_api.targets`).
@@ -45,7 +46,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sendfile")
 
 
-class SendfileProtocol(BoundedHeaders):
+class SendfileProtocol(ReceivingProtocol):
     """Give as `http=` to uvicorn."""
 
     _is_first_read = True
@@ -112,7 +113,7 @@ async def _send_range(cycle: RequestResponseCycle, path: str, offset: int, count
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             while count:
-                sent = await _in_thread(_send_piece, target, source, offset, count)
+                sent = await in_thread(_pool, _send_piece, target, source, offset, count)
                 offset, count = offset + sent, count - sent
                 if count and not sent:
                     await _writable(target)
@@ -139,16 +140,6 @@ def _send_piece(target: int, source: int, offset: int, count: int) -> int:
             raise EOFError(f"The file ends {count - sent} bytes too early.")
         sent += now
     return sent
-
-
-async def _in_thread(work: Callable[..., int], *arguments: int) -> int:
-    """Run `work` in the pool; a cancellation waits for it, since it uses descriptors that are about to be closed."""
-    running = asyncio.get_running_loop().run_in_executor(_pool, work, *arguments)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
 
 
 async def _flushed(transport: asyncio.Transport) -> None:

@@ -142,6 +142,11 @@ def of_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
     return records.by_ocid(connection, tenancy, ocid)
 
 
+def is_available(connection: Connection, tenancy: str, ocid: str) -> bool:
+    """Whether there is an image with that OCID that is not deleted. For rooms, as `latest`."""
+    return records.stands(connection, tenancy, ocid)
+
+
 def bearing(connection: Connection, tenancy: str, name: str, *, repository: str = "") -> tuple[str, ...]:
     """The available images (OCIDs, at most 1,000) that bear a version or digest, in one repository (by OCID) or any.
 

@@ -191,18 +191,18 @@ class _Keeping:
             tag=tag,
             pushed_by=access.name_of(self.act.actor),
             now=self.act.now,
-        ).ocid
+        )
 
     def _awaits_index(self) -> bool:
         """Whether it may yet turn out to be a child: nobody knows it as an image, and no index names it."""
-        known = image_records.available(self.act.connection, self.repository.ocid, self.stored.digest)
+        known = image_records.standing(self.act.connection, self.repository.ocid, self.stored.digest)
         return self.settle_microseconds > 0 and known is None and not self._is_child()
 
     def _is_child(self) -> bool:
         """Whether it came just as a part of an index: one names it, and no tag ever made it an image of its own."""
         if not records.is_child(self.act.connection, self.repository.ocid, self.stored.digest):
             return False
-        return image_records.available(self.act.connection, self.repository.ocid, self.stored.digest) is None
+        return image_records.standing(self.act.connection, self.repository.ocid, self.stored.digest) is None
 
     def _move(self, tag: str) -> None:
         connection, act = self.act.connection, self.act

@@ -27,23 +27,26 @@ def record_push(
     tag: str,
     pushed_by: str,
     now: Instant,
-) -> Image:
-    """Note a push in its own right: a new image, or one more push of the image that is there. Announces ImagePushed."""
-    found = images.available(connection, repository.ocid, stored.digest)
-    if found is None:
-        found = _add(store, connection, repository, stored, pushed_by, now)
+) -> str:
+    """Note a push in its own right: a new image, or one more push of the image that is there; the image's OCID.
+
+    Announces ImagePushed.
+    """
+    image = images.standing(connection, repository.ocid, stored.digest)
+    if image is None:
+        image = _add(store, connection, repository, stored, pushed_by, now)
     else:
-        images.change(connection, found.ocid, time_last_pushed=now, time_updated=now)
+        images.change(connection, image, time_last_pushed=now, time_updated=now)
     manifests.settled(connection, repository.ocid, [stored.digest])
     fact = ImagePushed(
         tenancy=repository.tenancy,
         repository=repository.ocid,
-        image=found.ocid,
+        image=image,
         digest=stored.digest.text,
         tag=tag,
     )
     outbox.announce(connection, fact, now)
-    return found
+    return image
 
 
 def take_in(
@@ -102,13 +105,14 @@ def _add(
     stored: StoredManifest,
     pushed_by: str,
     now: Instant,
-) -> Image:
+) -> str:
     layers = manifests.layers_of(connection, stored.digest)
     change = blobs.use_layers(connection, repository.ocid, layers)
     extension = access.ocid_extension(connection, repository.tenancy)
-    added = images.add(
+    ocid = store.site.new_ocid("containerimage", extension=extension).text
+    images.add(
         connection,
-        ocid=store.site.new_ocid("containerimage", extension=extension).text,
+        ocid=ocid,
         tenancy=repository.tenancy,
         compartment=repository.compartment,
         lifecycle_state=LifecycleState.AVAILABLE,
@@ -125,4 +129,4 @@ def _add(
     repositories_records.count(
         connection, repository.ocid, images=1, layers=change.layers, layers_bytes=change.layers_bytes
     )
-    return added
+    return ocid

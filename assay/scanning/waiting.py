@@ -31,12 +31,11 @@ def image_came(store: Store, fact: ImagePushed | ImageRestored) -> bool:
     """An image was pushed or restored: it waits, if a scanner looks at its repository; whether one does."""
     with store.database.write() as connection:
         repository = repositories.of_ocid(connection, fact.tenancy, fact.repository)
-        image = images.of_ocid(connection, fact.tenancy, fact.image)
-        if repository is None or image is None or image.lifecycle_state is LifecycleState.DELETED:
+        if repository is None or not images.is_available(connection, fact.tenancy, fact.image):
             return False
         scanner = coverage.scanner_of(connection, repository)
         if scanner is not None:
-            coverage.ask(connection, repository, image.ocid, scanner, Cause.PUSH, store.clock.now())
+            coverage.ask(connection, repository, fact.image, scanner, Cause.PUSH, store.clock.now())
         return scanner is not None
 
 

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import uvicorn
 
 from assay.http import sendfile
 from assay.http.sendfile import PATHSEND, REQUEST_TARGET, SendfileProtocol
+from assay.http.threads import in_thread
 
 BIG_BYTES = 48 * 1024 * 1024
 
@@ -250,7 +252,7 @@ def test_a_body_that_begins_like_a_tls_hello_is_no_hello(server: Server) -> None
         assert read_answer(client)[1] == b"small"
 
 
-def test_a_cancelled_download_waits_for_the_thread_that_uses_its_files() -> None:
+def test_a_cancelled_transfer_waits_for_the_thread_that_uses_its_files() -> None:
     """Else the thread would go on with numbers of files that are somebody else's by then."""
     going, ended = threading.Event(), threading.Event()
 
@@ -261,7 +263,7 @@ def test_a_cancelled_download_waits_for_the_thread_that_uses_its_files() -> None
         return 0
 
     async def cancelled() -> bool:
-        task = asyncio.create_task(sendfile._in_thread(work))
+        task = asyncio.create_task(in_thread(ThreadPoolExecutor(1), work))
         await asyncio.to_thread(going.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

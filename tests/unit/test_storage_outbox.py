@@ -1,18 +1,22 @@
 """The outbox: order within an aggregate, at least once, held back by revisions."""
 
+import time
+
 import pytest
+from sqlalchemy import func, select
 
 from assay.clock import SECOND, SetClock
-from assay.events import FeedAdvanced, TagMoved
+from assay.events import Fact, FeedAdvanced, RepositoryMoved, TagMoved
 from assay.storage import Store
 from assay.storage.outbox import Delivery, Dispatcher, announce
+from assay.storage.tables import outbox as rows
 
 
 def moved(repository: str, tag: str) -> TagMoved:
     return TagMoved(tenancy="t", repository=repository, tag=tag, digest="")
 
 
-def put(store: Store, *facts: TagMoved | FeedAdvanced, feed_revision: int | None = None) -> None:
+def put(store: Store, *facts: Fact, feed_revision: int | None = None) -> None:
     with store.database.write() as connection:
         for fact in facts:
             announce(connection, fact, store.clock.now(), feed_revision=feed_revision)
@@ -79,3 +83,33 @@ def test_a_listener_that_fails_is_asked_again_with_the_same_id_and_holds_back_on
     assert deliveries.deliver_all() == 2
     assert [tag for _, tag in heard] == ["a", "c", "a", "b"]
     assert heard[0][0] == heard[2][0]
+
+
+def test_facts_that_nobody_hears_are_passed_over_together_and_hold_nothing_back(store: Store) -> None:
+    put(store, *(moved("r1", str(number)) for number in range(500)))
+    put(store, RepositoryMoved(tenancy="t", repository="r1", compartment="c"))
+    heard: list[Delivery] = []
+    deliveries = Dispatcher(store, {RepositoryMoved: [heard.append]}, lambda _: 0)
+    assert deliveries.deliver_all() == 2
+    assert [type(each.fact) for each in heard] == [RepositoryMoved]
+    with store.database.read() as connection:
+        waiting = select(func.count()).select_from(rows).where(rows.c.time_delivered.is_(None))
+        assert connection.execute(waiting).scalar_one() == 0
+
+
+def test_facts_that_follow_each_other_are_delivered_in_order_without_waiting_for_the_next_look(store: Store) -> None:
+    put(store, *(moved(f"r{number % 3}", str(number)) for number in range(300)))
+    heard: list[tuple[str, int]] = []
+
+    def listen(delivery: Delivery) -> None:
+        assert isinstance(delivery.fact, TagMoved)
+        heard.append((delivery.fact.repository, int(delivery.fact.tag)))
+
+    deliveries = Dispatcher(store, {TagMoved: [listen]}, lambda _: 0)
+    deliveries.start()
+    deadline = time.monotonic() + 60
+    while len(heard) < 300 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    deliveries.stop()
+    for each in range(3):
+        assert [number for repository, number in heard if repository == f"r{each}"] == list(range(each, 300, 3))

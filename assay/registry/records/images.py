@@ -13,13 +13,9 @@ from assay.registry.records.repositories import behind, sort
 from assay.registry.records.tables import image, repository, tag
 
 
-def add(connection: Connection, **values: Any) -> Image:
-    """Insert an image with these columns; what was inserted."""
+def add(connection: Connection, **values: Any) -> None:
+    """Insert an image with these columns."""
     connection.execute(image.insert().values(**values))
-    found = by_ocid(connection, values["tenancy"], values["ocid"])
-    if found is None:
-        raise LookupError("an image was not there after its insertion")
-    return found
 
 
 def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Image | None:
@@ -35,6 +31,19 @@ def available(connection: Connection, repository_ocid: str, digest: Digest) -> I
         image.c.lifecycle_state == LifecycleState.AVAILABLE,
     )
     return _one(connection, query)
+
+
+def standing(connection: Connection, repository_ocid: str, digest: Digest) -> str | None:
+    """The OCID of the available image of a digest in a repository: an image with ten thousand tags costs no more."""
+    here = (image.c.repository == repository_ocid, image.c.digest == digest.text)
+    query = select(image.c.ocid).where(*here, image.c.lifecycle_state == LifecycleState.AVAILABLE)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def stands(connection: Connection, tenancy: str, ocid: str) -> bool:
+    """Whether there is an available image with that OCID."""
+    query = select(image.c.lifecycle_state).where(image.c.ocid == ocid, image.c.tenancy == tenancy)
+    return connection.execute(query).scalar_one_or_none() == LifecycleState.AVAILABLE
 
 
 def untagged_of(connection: Connection, repository_ocid: str, digests: Collection[Digest]) -> tuple[Image, ...]:
