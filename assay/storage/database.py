@@ -214,6 +214,8 @@ def _sqlite_engine(path: str, begin: str, *, read_only: bool) -> Engine:
         pool_size=CONNECTIONS_MAX,
         max_overflow=0,
         pool_timeout=WRITE_WAIT_SECONDS,
+        # The same few connections again and again: each keeps pages in memory.
+        pool_use_lifo=True,
         connect_args={"timeout": WRITE_WAIT_SECONDS, "check_same_thread": False},
     )
 

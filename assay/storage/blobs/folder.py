@@ -27,6 +27,8 @@ from assay.storage.blobs.port import (
 
 #: What is read in one go of a staged file that has to be hashed again.
 _READ_BYTES = 1024 * 1024
+#: The disk begins to write so much of an upload while the rest of it is still coming.
+_WRITE_OUT_BYTES = 8 * 1024 * 1024
 #: What is read of a blob at once.
 _BUFFER_BYTES = 128 * 1024
 
@@ -198,6 +200,16 @@ class FolderBlobs:
         if self._is_durable:
             os.fsync(descriptor)
 
+    def write_out(self, descriptor: int, offset: int, count: int) -> None:
+        """Let the disk begin to write a part of a file that will be synced, and wait for nothing.
+
+        The advice is about pages that aren't needed, and the kernel's way to follow it is to write those out that are
+        dirty (posix_fadvise(2)). They stay in memory, since they are being written when it looks.
+        """
+        if self._is_durable and hasattr(os, "posix_fadvise"):
+            with suppress(OSError):  # an advice, and syncing comes later
+                os.posix_fadvise(descriptor, offset, count, os.POSIX_FADV_DONTNEED)
+
     def _sync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -223,6 +235,7 @@ class _StagedFile:
             raise unknown_upload()
         self._size = min(size, status.st_size)
         self._surplus = status.st_size - self._size
+        self._written_out = self._size
 
     @property
     def size(self) -> int:
@@ -245,6 +258,9 @@ class _StagedFile:
             while left:
                 left = left[self._file.write(left) or 0 :]
         self._size += len(content)
+        if self._size - self._written_out >= _WRITE_OUT_BYTES:
+            self._blobs.write_out(self._file.fileno(), self._written_out, self._size - self._written_out)
+            self._written_out = self._size
         return self._size
 
     def settle(self) -> str:
