@@ -117,7 +117,7 @@ def record(
         "after": _text(after),
     }
     if not denied_because or _counted(connection, row, now) <= DENIALS_A_MINUTE:
-        connection.execute(audit.insert().values(row))
+        connection.execute(audit.insert(), row)
 
 
 def fold(connection: Connection, now: Instant) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, select, update
 
 from assay.clock import Instant
 from assay.oci import Digest
@@ -10,10 +10,13 @@ from assay.registry.records.blobs import in_runs
 from assay.registry.records.tables import blob, repository_blob, upload
 from assay.storage import insert
 
+#: Built once: every push asks it.
+_SIZE = select(blob.c.size).where(blob.c.digest == bindparam("of"))
+
 
 def is_known(connection: Connection, digest: Digest) -> bool:
     """Whether a blob has a row, held by a repository or not."""
-    return connection.execute(select(blob.c.size).where(blob.c.digest == digest.text)).one_or_none() is not None
+    return connection.execute(_SIZE, {"of": digest.text}).one_or_none() is not None
 
 
 def claim(connection: Connection, digest: Digest, now: Instant) -> None:

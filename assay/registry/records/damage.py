@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from assay.clock import Instant
 from assay.oci import Digest
@@ -42,9 +42,13 @@ def mended(connection: Connection, kind: Content, digest: Digest) -> bool:
     return gone.rowcount == 1
 
 
+#: Built once: every pull and push asks it.
+_OF = select(damage).where(damage.c.digest == bindparam("of"), damage.c.kind == bindparam("what"))
+
+
 def of(connection: Connection, kind: Content, digest: Digest) -> Damage | None:
     """The damage of a content, if it has one."""
-    row = connection.execute(select(damage).where(damage.c.digest == digest.text, damage.c.kind == kind)).one_or_none()
+    row = connection.execute(_OF, {"of": digest.text, "what": kind}).one_or_none()
     return Damage(digest, kind, row.says, row.time_created) if row is not None else None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, exists, func, or_, select, update
 
 from assay.clock import Instant
 from assay.oci import Digest
@@ -164,8 +164,7 @@ def remove_blobs(
 
 def keep_if_named(connection: Connection, repository_ocid: str, digest: Digest) -> None:
     """Let a blob go no more if a manifest of the repository names it."""
-    here = (repository_blob.c.repository == repository_ocid) & (repository_blob.c.digest == digest.text)
-    connection.execute(update(repository_blob).where(here, is_named()).values(time_goes=None))
+    connection.execute(_KEEP_IF_NAMED, {"here": repository_ocid, "of": digest.text})
 
 
 def held_among(connection: Connection, repository_ocid: str, digests: Collection[str]) -> frozenset[str]:
@@ -271,6 +270,14 @@ def is_named() -> ColumnElement[bool]:
             repository_manifest.c.repository == repository_blob.c.repository,
         )
     )
+
+
+#: Built once: every push runs it.
+_KEEP_IF_NAMED = (
+    update(repository_blob)
+    .where(repository_blob.c.repository == bindparam("here"), repository_blob.c.digest == bindparam("of"), is_named())
+    .values(time_goes=None)
+)
 
 
 def _is_used() -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from assay.clock import Instant, new_etag
 from assay.registry.model import LifecycleState
@@ -30,10 +30,13 @@ class Used:
     repositories: int
 
 
+#: Built once: every push asks it.
+_PLACES = select(container_quota.c.place).where(container_quota.c.tenancy == bindparam("owner"))
+
+
 def places(connection: Connection, tenancy: str) -> frozenset[str]:
     """The places of a tenancy that have a quota."""
-    query = select(container_quota.c.place).where(container_quota.c.tenancy == tenancy)
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(_PLACES, {"owner": tenancy}).scalars())
 
 
 def of_places(

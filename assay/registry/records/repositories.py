@@ -1,9 +1,12 @@
-"""Statements on repositories and on a tenancy's registry configuration."""
+"""Statements on repositories and on a tenancy's registry configuration.
+
+Those that every request runs are built once, since building costs most.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindparam, func, or_, select, tuple_, update
 
 from assay.clock import Instant
 from assay.registry.model import (
@@ -27,6 +30,24 @@ from assay.registry.records.tables import (
 )
 from assay.storage import insert
 
+_BY_NAME = select(repository).where(
+    repository.c.tenancy == bindparam("owner"),
+    repository.c.name == bindparam("named"),
+    repository.c.lifecycle_state != LifecycleState.DELETED,
+)
+_BY_OCID = select(repository).where(repository.c.ocid == bindparam("at"), repository.c.tenancy == bindparam("owner"))
+_LOCK = select(repository.c.ocid).where(repository.c.ocid == bindparam("at")).with_for_update()
+_COUNT = (
+    update(repository)
+    .where(repository.c.ocid == bindparam("at"))
+    .values(
+        image_count=repository.c.image_count + bindparam("images"),
+        layer_count=repository.c.layer_count + bindparam("layers"),
+        layers_bytes=repository.c.layers_bytes + bindparam("bytes_in_layers"),
+        stored_bytes=repository.c.stored_bytes + bindparam("bytes_stored"),
+        time_last_pushed=func.coalesce(bindparam("pushed_at", type_=BigInteger), repository.c.time_last_pushed),
+    )
+)
 #: Tables whose rows lie in the compartment of their repository.
 _FOLLOWERS = (image, repository_blob, repository_manifest, tag, tag_move, upload)
 
@@ -41,12 +62,7 @@ def add(connection: Connection, **values: Any) -> Repository | None:
 
 def by_name(connection: Connection, tenancy: str, name: str) -> Repository | None:
     """The repository of that name that is not deleted."""
-    query = select(repository).where(
-        repository.c.tenancy == tenancy,
-        repository.c.name == name,
-        repository.c.lifecycle_state != LifecycleState.DELETED,
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_BY_NAME, {"owner": tenancy, "named": name}).one_or_none()
     return _repository(row) if row is not None else None
 
 
@@ -60,8 +76,7 @@ def counted(connection: Connection, tenancy: str) -> int:
 
 def by_ocid(connection: Connection, tenancy: str, ocid: str) -> Repository | None:
     """The repository with that OCID, deleted ones included."""
-    query = select(repository).where(repository.c.ocid == ocid, repository.c.tenancy == tenancy)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_BY_OCID, {"at": ocid, "owner": tenancy}).one_or_none()
     return _repository(row) if row is not None else None
 
 
@@ -70,7 +85,7 @@ def lock(connection: Connection, ocid: str) -> None:
 
     There may be none to hold: what was deleted long ago is purged. Whoever holds it reads what they found again.
     """
-    connection.execute(select(repository.c.ocid).where(repository.c.ocid == ocid).with_for_update()).one_or_none()
+    connection.execute(_LOCK, {"at": ocid}).one_or_none()
 
 
 def change(connection: Connection, ocid: str, **values: Any) -> Repository:
@@ -92,15 +107,8 @@ def count(
     pushed_at: Instant | None = None,
 ) -> None:
     """Add to the counts, and note the time of a push. The etag stays: a push is no edit of the repository."""
-    values: dict[str, Any] = {
-        "image_count": repository.c.image_count + images,
-        "layer_count": repository.c.layer_count + layers,
-        "layers_bytes": repository.c.layers_bytes + layers_bytes,
-        "stored_bytes": repository.c.stored_bytes + stored_bytes,
-    }
-    if pushed_at is not None:
-        values["time_last_pushed"] = pushed_at
-    connection.execute(update(repository).where(repository.c.ocid == ocid).values(**values))
+    grown = {"images": images, "layers": layers, "bytes_in_layers": layers_bytes, "bytes_stored": stored_bytes}
+    connection.execute(_COUNT, {"at": ocid, **grown, "pushed_at": pushed_at})
 
 
 def move(connection: Connection, ocid: str, compartment: str) -> None:
