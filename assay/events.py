@@ -74,6 +74,13 @@ class ImageTakenIn(RepositoryFact, frozen=True, kw_only=True):
     digest: str
 
 
+class PartArrived(RepositoryFact, frozen=True, kw_only=True):
+    """A blob or manifest came that an image names, and that its repository did not serve when the image was pushed."""
+
+    image: str
+    part: str
+
+
 class RepositoryMoved(RepositoryFact, frozen=True, kw_only=True):
     """A repository, with all that lies in it, was put into another compartment."""
 

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from assay.errors import Refused
 from assay.secret import Secret
 
 _PREFIX = "ASSAY_"
+
+log = getLogger(__name__)
 
 _DATABASE = re.compile(r"(?:postgresql://|sqlite:///).+")
 _EXTERNAL = re.compile(r"https?://(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/*")
@@ -249,6 +252,7 @@ class Settings:
 def read(config_file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """The settings from `given` (command-line options), the environment and the file, in this order of precedence.
 
+    A variable of the environment that nearly has a setting's name is warned of.
     Errors: Refused for a file that does not read, an unknown name (with the nearest known one), a value that is wrong.
     """
     environment = os.environ if environment is None else environment
@@ -260,6 +264,9 @@ def read(config_file: Path | None = None, environment: Mapping[str, str] | None 
         name = variable.removeprefix(_PREFIX).lower()
         if variable.startswith(_PREFIX) and name in known:
             written[name] = value
+        elif variable.startswith(_PREFIX) and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
+            # Not refused: the environment is not ours alone, and other programs' names may begin like that.
+            log.warning("%s is no setting, and is not used. Did you mean %s%s?", variable, _PREFIX, near[0].upper())
     written |= {name: value for name, value in given.items() if value is not None}
     for name in written:
         if name not in known:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from assay.clock import DAY, HOUR, Instant
 from assay.errors import Unavailable
 from assay.oci import Digest
+from assay.registry import arrivals
 from assay.registry.model import Repository, StoredBlob
 from assay.registry.records import blobs as blob_records
 from assay.registry.records import collecting as records
@@ -72,11 +73,14 @@ def hold(
     `unused_microseconds`: how long it waits for a manifest that names it.
     """
     goes = Instant(now + unused_microseconds)
-    grown = blob_records.hold(connection, repository, blob.digest, blob.size, now, goes=goes)
-    if grown:
-        # A layer that may be kept elsewhere can come after the manifest that names it.
-        purging.keep_if_named(connection, repository.ocid, blob.digest)
-    repository_records.count(connection, repository.ocid, stored_bytes=grown)
+    held = blob_records.hold(connection, repository, blob.digest, blob.size, now, goes=goes)
+    # It can come after the manifest that names it, which then keeps it.
+    is_awaited = held.is_new and purging.keep_if_named(connection, repository.ocid, blob.digest)
+    if is_awaited:
+        arrivals.count_blob(connection, repository, blob.digest, blob.size)
+    if is_awaited or held.is_back:
+        arrivals.announce_blob(connection, repository, blob.digest, now)
+    repository_records.count(connection, repository.ocid, stored_bytes=blob.size if held.is_new else 0)
     return blob
 
 

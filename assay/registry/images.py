@@ -163,7 +163,7 @@ def bearing(connection: Connection, tenancy: str, name: str, *, repository: str 
 def layers(store: Store, image: Image) -> tuple[Layer, ...]:
     """The distinct layers of an image, in order of digest. For whoever was given the image by a verb."""
     with store.database.read() as connection:
-        named = manifest_records.layers_of(connection, image.digest)
+        named = manifest_records.layers_of(connection, image.repository, image.digest)
         return blob_records.layers(connection, image.repository, named)
 
 

@@ -91,7 +91,7 @@ def come_back(connection: Connection, repository: Repository, image: Image, now:
         etag=new_etag(),
     )
     unit = units.gone_with(connection, repository.ocid, image.digest, image.time_deleted)
-    family = unit.manifests | manifests.family_of(connection, image.digest)
+    family = unit.manifests | manifests.family_of(connection, repository.ocid, image.digest)
     manifests.serve(connection, repository.ocid, family, None)
     blobs.revive(connection, repository.ocid, manifests.blobs_of(connection, family))
     repositories_records.count(connection, repository.ocid, images=1)
@@ -106,7 +106,7 @@ def _add(
     pushed_by: str,
     now: Instant,
 ) -> str:
-    layers = manifests.layers_of(connection, stored.digest)
+    layers = manifests.layers_of(connection, repository.ocid, stored.digest)
     change = blobs.use_layers(connection, repository.ocid, layers)
     extension = access.ocid_extension(connection, repository.tenancy)
     ocid = store.site.new_ocid("containerimage", extension=extension).text

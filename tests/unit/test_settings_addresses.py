@@ -54,3 +54,10 @@ def test_an_external_address_that_is_none_is_refused_by_name(url: str) -> None:
 )
 def test_an_external_address_is_the_registrys_host(url: str, host: str) -> None:
     assert read(environment={"ASSAY_EXTERNAL_URL": url}).registry_host == host
+
+
+def test_a_variable_that_is_nearly_a_setting_is_warned_of_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    read(environment={"ASSAY_DATABSE_URL": "sqlite:////x", "ASSAY_TEST_SIZE": "full", "ASSAY_PORT": "1234"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "ASSAY_DATABSE_URL is no setting, and is not used. Did you mean ASSAY_DATABASE_URL?"
+    ]

@@ -105,7 +105,7 @@ def _purge_image(store: Store, key: tuple[str, str], window: int) -> bool:
         deleted = found.time_deleted
         if found.lifecycle_state is not LifecycleState.DELETED or deleted is None or deleted + window >= act.now:
             raise _StandsAgainError
-        layers = manifest_records.layers_of(act.connection, found.digest)
+        layers = manifest_records.layers_of(act.connection, found.repository, found.digest)
         less = records.disuse_layers(act.connection, found.repository, layers)
         repository_records.count(act.connection, found.repository, layers=-less.layers, layers_bytes=-less.layers_bytes)
         records.remove_image(act.connection, ocid)

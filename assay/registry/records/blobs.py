@@ -21,6 +21,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What came of holding a blob: whether the repository did not hold it before, or held it and did not serve it."""
+
+    is_new: bool
+    is_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LayerChange:
     """How a repository's layer counts change."""
 
@@ -37,8 +45,8 @@ def in_runs(values: Collection[T]) -> Iterator[Sequence[T]]:
 
 def hold(
     connection: Connection, repository: Repository, digest: Digest, size: int, now: Instant, *, goes: Instant
-) -> int:
-    """Let a repository hold a blob that the store has; by how many bytes its blobs grew (0 if it held it before).
+) -> Held:
+    """Let a repository hold and serve a blob that the store has.
 
     It goes again at `goes`, unless a manifest comes to name it. The blob's row is locked until the transaction ends.
     """
@@ -63,13 +71,14 @@ def hold(
         .returning(repository_blob.c.digest)
     ).one_or_none()
     if added is not None:
-        return size
+        return Held(is_new=True)
     here = and_(repository_blob.c.repository == repository.ocid, repository_blob.c.digest == digest.text)
-    connection.execute(update(repository_blob).where(here).values(time_deleted=None))
+    hidden = repository_blob.c.time_deleted.is_not(None)
+    back = connection.execute(update(repository_blob).where(here, hidden).values(time_deleted=None))
     connection.execute(
         update(repository_blob).where(here, repository_blob.c.time_goes.is_not(None)).values(time_goes=goes)
     )
-    return 0
+    return Held(is_new=False, is_back=back.rowcount == 1)
 
 
 def name(connection: Connection, repository: str, digests: Collection[Digest]) -> None:

@@ -10,7 +10,7 @@ from assay.oci import Digest
 from assay.registry.model import LifecycleState
 from assay.registry.records import manifests
 from assay.registry.records.manifests import Role
-from assay.registry.records.purging import is_named
+from assay.registry.records.purging import held_among, is_named
 from assay.registry.records.tables import (
     blob,
     image,
@@ -90,11 +90,12 @@ def layer_uses_said(connection: Connection, ocid: str) -> dict[str, int]:
 
 
 def layer_uses_counted(connection: Connection, ocid: str) -> dict[str, int]:
-    """The same, counted from its images."""
+    """The same, counted from its images; blobs left out that the repository does not hold."""
     counted: Counter[str] = Counter()
     for digest in connection.execute(select(image.c.digest).where(image.c.repository == ocid)).scalars():
-        counted.update(layer.text for layer in manifests.layers_of(connection, Digest(digest)))
-    return dict(counted)
+        counted.update(layer.text for layer in manifests.layers_of(connection, ocid, Digest(digest)))
+    held = held_among(connection, ocid, counted)
+    return {digest: images for digest, images in counted.items() if digest in held}
 
 
 def blobs_without_row(ocid: str) -> Select[Any]:

@@ -148,15 +148,18 @@ def is_used(connection: Connection, repository: str, digest: Digest) -> bool:
     return bool(connection.execute(select(_named(repository, digest, _BLOBS))).scalar())
 
 
-def layers_of(connection: Connection, digest: Digest) -> frozenset[Digest]:
-    """The layers of a manifest, or of all platforms of an index, however deep they stand; not those of attestations."""
-    platforms = _family(connection, digest, (Role.CHILD,))
+def layers_of(connection: Connection, repository: str, digest: Digest) -> frozenset[Digest]:
+    """The layers of a manifest, or of all platforms of an index, however deep they stand; not those of attestations.
+
+    Of platforms that the repository holds, served or not: what others hold tells it nothing.
+    """
+    platforms = _family(connection, repository, digest, (Role.CHILD,))
     return frozenset(map(Digest, _targets(connection, platforms, (Role.LAYER,))))
 
 
-def family_of(connection: Connection, digest: Digest) -> frozenset[Digest]:
-    """A manifest with all that it is made of, however deep: children and attestations."""
-    return frozenset(map(Digest, _family(connection, digest, (Role.CHILD, Role.ATTESTATION))))
+def family_of(connection: Connection, repository: str, digest: Digest) -> frozenset[Digest]:
+    """A manifest with all that it is made of, however deep: children and attestations that the repository holds."""
+    return frozenset(map(Digest, _family(connection, repository, digest, (Role.CHILD, Role.ATTESTATION))))
 
 
 def blobs_of(connection: Connection, manifests: Iterable[Digest]) -> frozenset[Digest]:
@@ -176,12 +179,20 @@ def referrers(
     return tuple(_stored(row) for row in connection.execute(query.order_by(_digest()).limit(rows_max)))
 
 
-def _family(connection: Connection, digest: Digest, roles: tuple[Role, ...]) -> set[str]:
+def _family(connection: Connection, repository: str, digest: Digest, roles: tuple[Role, ...]) -> set[str]:
     seen, level = {digest.text}, {digest.text}
     while level:
-        level = _targets(connection, level, roles) - seen
+        level = _held(connection, repository, _targets(connection, level, roles) - seen)
         seen |= level
     return seen
+
+
+def _held(connection: Connection, repository: str, digests: set[str]) -> set[str]:
+    found: set[str] = set()
+    for run in in_runs(digests):
+        query = select(_digest()).where(repository_manifest.c.repository == repository, _digest().in_(run))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def _targets(connection: Connection, manifests: set[str], roles: tuple[Role, ...]) -> set[str]:

@@ -162,9 +162,10 @@ def remove_blobs(
     return frozenset(Digest(row.digest) for row in gone), sum(row.size for row in gone)
 
 
-def keep_if_named(connection: Connection, repository_ocid: str, digest: Digest) -> None:
-    """Let a blob go no more if a manifest of the repository names it."""
-    connection.execute(_KEEP_IF_NAMED, {"here": repository_ocid, "of": digest.text})
+def keep_if_named(connection: Connection, repository_ocid: str, digest: Digest) -> bool:
+    """Let a blob go no more if a manifest of the repository names it; whether one does."""
+    kept = connection.execute(_KEEP_IF_NAMED, {"here": repository_ocid, "of": digest.text})
+    return kept.rowcount == 1
 
 
 def held_among(connection: Connection, repository_ocid: str, digests: Collection[str]) -> frozenset[str]:
