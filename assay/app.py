@@ -295,6 +295,7 @@ def _turns(settings: Settings, store: Store, blobs: BlobStore) -> Turns:
         blobs_per_second=settings.collection_blobs_per_second,
         scrub_every=settings.scrub_interval,
         scrub_bytes_per_second=settings.scrub_bytes_per_second,
+        takes_sparse=settings.sparse_manifests == "take",
     )
 
 

@@ -62,7 +62,7 @@ def head_of(visit: Visit, image: Image, tab: str) -> ImageView:
     scan = status.scan if status else None
     with visit.store.database.read() as connection:
         verdict = verdicts.verdict_of(connection, image.ocid) if scan else None
-        platforms = images.platforms(connection, image.repository, image.digest)
+        platforms = images.platforms(connection, image.repository, image.digest).present
     repository = registry.get(visit.store, visit.actor, image.repository)
     with visit.store.database.read() as connection:
         is_watched = scanners.of_repository(connection, repository) is not None

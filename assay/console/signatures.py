@@ -114,7 +114,7 @@ def _panel(visit: Visit, image: Image) -> dict[str, object]:
 def _parts(visit: Visit, image: Image) -> tuple[Part, ...]:
     """The manifests of an image: the index and its platforms, or the image alone."""
     with visit.store.database.read() as connection:
-        platforms = images.platforms(connection, image.repository, image.digest)
+        platforms = images.platforms(connection, image.repository, image.digest).present
     children: Sequence[Part] = [
         Part(each.digest.text, str(each.platform or "")) for each in platforms if each.digest != image.digest
     ]

@@ -104,6 +104,7 @@ def _services(app: App, pool: Executor) -> Services:
             settings.manifest_layers_max,
             settings.index_children_max,
             settings.index_nesting_max,
+            takes_sparse=settings.sparse_manifests == "take",
         ),
         meters=Meters.of(
             address_per_second=settings.registry_requests_per_second_address,

@@ -65,14 +65,14 @@ def delete(store: Store, actor: Actor, repository_name: str, digest: Digest) -> 
 
     def change(act: Act) -> None:
         repository = access.held(act.connection, actor, repository_name)
+        if not records.drop(act.connection, repository.ocid, digest, act.now):
+            raise _unknown(digest)
         if manifest_records.is_used(act.connection, repository.ocid, digest):
             raise Refused(
                 f"A manifest of the repository needs the blob {digest}.",
                 advice="Delete the manifest first.",
                 reason=Reason.METHOD,
             )
-        if not records.drop(act.connection, repository.ocid, digest, act.now):
-            raise _unknown(digest)
 
     perform(
         store,

@@ -7,16 +7,19 @@ from sqlalchemy import Connection
 
 from assay.errors import Reason, Refused, not_found
 from assay.iam import Actor, Target, authorize, permitted
-from assay.oci import Digest, Platform
+from assay.oci import Descriptor, Digest, Platform
 from assay.registry import access, listing, pulls
 from assay.registry.manifests import STORED, Manifest, read_manifest
 from assay.registry.model import (
+    AbsentPlatform,
     Image,
     ImageFilter,
     Layer,
     Order,
     PlatformManifest,
+    Platforms,
     Repository,
+    StoredManifest,
     TagOrDigest,
 )
 from assay.registry.records import blobs as blob_records
@@ -167,28 +170,52 @@ def layers(store: Store, image: Image) -> tuple[Layer, ...]:
         return blob_records.layers(connection, image.repository, named)
 
 
-def platforms(connection: Connection, repository: str, digest: Digest) -> tuple[PlatformManifest, ...]:
+def platforms(connection: Connection, repository: str, digest: Digest) -> Platforms:
     """The runnable manifests of an image: itself, or those of its index, each once, in the index's order.
 
-    For rooms that read what is in an image. Errors: Refused (MANIFEST_UNKNOWN).
+    For rooms that read what is in an image. Errors: Refused (MANIFEST_UNKNOWN when the repository lacks itself).
     """
-    found: dict[Digest, PlatformManifest] = {}
-    waiting: list[tuple[Digest, Platform | None]] = [(digest, None)]
+    present: dict[Digest, PlatformManifest] = {}
+    absent: dict[Digest, AbsentPlatform] = {}
+    waiting: list[tuple[Digest, Descriptor | None]] = [(digest, None)]
     while waiting:
-        here, platform = waiting.pop(0)
+        here, named = waiting.pop(0)
+        platform = named.platform if named is not None else None
         stored = manifest_records.stored(connection, repository, [here]).get(here)
-        if stored is None:
+        if stored is None and named is None:
             raise pulls.unknown(here)
+        why = _why_absent(named, stored) if named is not None else ""
+        if stored is None or why:
+            absent.setdefault(here, AbsentPlatform(here, platform, why))
+            continue
         manifest = read_manifest(manifest_records.content(connection, here), stored.media_type, STORED)
         if manifest.is_index:
-            waiting = [(child.digest, child.platform) for child in manifest.platforms] + waiting
-        elif stored.is_runnable and here not in found:
-            found[here] = _platform(here, platform, manifest)
-    return tuple(found.values())
+            waiting = [(child.digest, child) for child in manifest.platforms] + waiting
+        elif stored.is_runnable and here not in present:
+            present[here] = _platform(connection, repository, here, platform, manifest)
+    return Platforms(tuple(present.values()), tuple(absent.values()))
 
 
-def _platform(digest: Digest, platform: Platform | None, manifest: Manifest) -> PlatformManifest:
+def _why_absent(named: Descriptor, stored: StoredManifest | None) -> str:
+    """Why what an index names is not what the repository has; empty when it is."""
+    if stored is None:
+        return f"the manifest {named.digest} isn't in the repository"
+    if (stored.size, stored.media_type) != (named.size, named.media_type):
+        return f"the manifest {named.digest} hasn't the size and media type that its index says"
+    return ""
+
+
+def _platform(
+    connection: Connection, repository: str, digest: Digest, platform: Platform | None, manifest: Manifest
+) -> PlatformManifest:
     if manifest.config is None:
         raise pulls.unknown(digest)
-    layers = tuple((each.digest, each.media_type, each.size) for each in manifest.layers)
-    return PlatformManifest(digest, platform, manifest.config.digest, layers)
+    named = [manifest.config, *manifest.layers]
+    served = blob_records.sizes(connection, repository, [each.digest for each in named])
+    return PlatformManifest(
+        digest,
+        platform,
+        manifest.config.digest,
+        layers=tuple((each.digest, each.media_type, each.size) for each in manifest.layers),
+        absent=frozenset(each.digest for each in named) - served.keys(),
+    )

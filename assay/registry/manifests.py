@@ -49,12 +49,16 @@ _COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
 @dataclass(frozen=True, slots=True)
 class ManifestLimits:
-    """How much a manifest may hold: bytes of it, layers, or children of an index, and indexes within an index."""
+    """How much a manifest may hold: bytes of it, layers, or children of an index, and indexes within an index.
+
+    `takes_sparse`: whether its repository may lack what it names (docs/adr/0026).
+    """
 
     bytes_max: int = MANIFEST_BYTES_MAX
     layers_max: int = LAYERS_MAX
     children_max: int = CHILDREN_MAX
     nesting_max: int = INDEX_NESTING_MAX
+    takes_sparse: bool = False
 
 
 #: The highest that these can be set to. What is stored is read up to them: it may be older than today's settings.

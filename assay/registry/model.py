@@ -143,13 +143,32 @@ class Layer:
 class PlatformManifest:
     """One runnable manifest of an image: itself, or a child of its index. `platform` is what the index says of it.
 
-    `layers` are (digest, media type, size) from the bottom up; a foreign layer may not lie in the repository.
+    `layers` are (digest, media type, size) from the bottom up. `absent`: which of them, and of the configuration, the
+    repository does not serve, whoever else does.
     """
 
     digest: Digest
     platform: Platform | None
     config: Digest
     layers: tuple[tuple[Digest, str, int], ...]
+    absent: frozenset[Digest] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentPlatform:
+    """A manifest that an index names and whose repository does not have it, or not as the index says: `why` tells."""
+
+    digest: Digest
+    platform: Platform | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platforms:
+    """The runnable manifests of an image, and what its indexes name that may be more of them, each in their order."""
+
+    present: tuple[PlatformManifest, ...]
+    absent: tuple[AbsentPlatform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

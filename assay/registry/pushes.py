@@ -13,7 +13,7 @@ from assay.errors import Reason, Refused
 from assay.events import ArtifactPushed, TagMoved
 from assay.iam import Act, Actor, Principal, PrincipalKind, Target, perform
 from assay.oci import Descriptor, Digest, tag_name
-from assay.registry import access, repositories, standing
+from assay.registry import access, arrivals, repositories, standing
 from assay.registry.manifests import (
     STORED,
     Manifest,
@@ -89,7 +89,8 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
         settle_microseconds: how long a push by digest alone waits for an index (see `standing`); 0 to wait for none.
     Raises:
         Refused: TOO_LARGE, MEDIA_TYPE, MANIFEST_INVALID, DIGEST_INVALID (it is not what its reference says),
-            MANIFEST_BLOB_UNKNOWN (a blob or manifest that it names is not in the repository), EXISTS (a tag of an
+            MANIFEST_BLOB_UNKNOWN (a blob or manifest that it names is not in the repository, where that is not
+            allowed, or is damaged there), EXISTS (a tag of an
             immutable repository), ETAG_MISMATCH (the tag names something else than its condition says), NOT_FOUND.
     """
     manifest = read_manifest(push.content, push.content_type, push.limits)
@@ -101,14 +102,15 @@ def put(store: Store, actor: Actor, push: Push, *, settle_microseconds: int = SE
 
     def change(act: Act) -> Pushed:
         repository = access.held(act.connection, actor, push.repository)
-        stored = _checked(act.connection, repository, manifest, digest, len(push.content))
+        stored = _checked(act.connection, repository, manifest, digest, push)
         if stored.nesting > push.limits.nesting_max:
             raise too_many(f"Its indexes are nested deeper than {push.limits.nesting_max}.")
         for tag in push.all_tags:
             push.condition.require(tag, tag_records.digest_of(act.connection, repository.ocid, tag))
             _check_immutable(act.connection, repository, tag, digest, manifest)
         records.add(act.connection, digest, push.content, _links(manifest), act.now)
-        return _Keeping(store, act, repository, stored, settle_microseconds).keep(manifest, push.all_tags)
+        keeping = _Keeping(store, act, repository, stored, push.limits.nesting_max, settle_microseconds)
+        return keeping.keep(manifest, push.all_tags)
 
     return perform(store, actor, "PushImage", locate=locate, change=change)
 
@@ -152,6 +154,7 @@ class _Keeping:
     act: Act
     repository: Repository
     stored: StoredManifest
+    nesting_max: int
     settle_microseconds: int
 
     def keep(self, manifest: Manifest, tags: tuple[str, ...]) -> Pushed:
@@ -159,14 +162,15 @@ class _Keeping:
         act, stored = self.act, self.stored
         own_tags = tuple(tag for tag in tags if not is_companion_tag(tag))
         settles = stored.is_runnable and not tags and self._awaits_index()
-        records.keep(
-            act.connection,
-            self.repository,
-            stored,
-            pushed_by=access.name_of(act.actor),
-            now=act.now,
-            settle_at=Instant(act.now + self.settle_microseconds) if settles else None,
-        )
+        with arrivals.of_manifest(act.connection, self.repository, stored, act.now, nesting_max=self.nesting_max):
+            records.keep(
+                act.connection,
+                self.repository,
+                stored,
+                pushed_by=access.name_of(act.actor),
+                now=act.now,
+                settle_at=Instant(act.now + self.settle_microseconds) if settles else None,
+            )
         # Foreign layers too: the repository may have them, and a manifest that names a blob keeps it.
         named = {each.digest for each in (*manifest.blobs, *manifest.layers)}
         blob_records.name(act.connection, self.repository.ocid, named)
@@ -247,27 +251,32 @@ def _digest_of(push: Push) -> Digest:
 
 
 def _checked(
-    connection: Connection, repository: Repository, manifest: Manifest, digest: Digest, size: int
+    connection: Connection, repository: Repository, manifest: Manifest, digest: Digest, push: Push
 ) -> StoredManifest:
     """What the manifest is in this repository, after a look at everything that it names. Errors: Refused."""
+    is_sparse = push.limits.takes_sparse
     held = blob_records.sizes(connection, repository.ocid, [blob.digest for blob in manifest.blobs])
-    for harmed in damage.among(connection, Content.BLOB, held):
-        del held[harmed]  # as for whoever asks for it: it is to be pushed again
+    harmed = damage.among(connection, Content.BLOB, held)
     for blob in manifest.blobs:
-        _check_size(blob, held.get(blob.digest), "blob")
+        # What is damaged is absent for whoever asks for it, and is to be pushed again in any case.
+        is_damaged = blob.digest in harmed
+        size = None if is_damaged else held.get(blob.digest)
+        _check_size(blob, size, "blob", may_lack=is_sparse and not is_damaged)
     children = records.stored(connection, repository.ocid, [child.digest for child in manifest.children])
     for child in manifest.children:
         found = children.get(child.digest)
-        _check_size(child, found.size if found else None, "manifest")
+        _check_size(child, found.size if found else None, "manifest", may_lack=is_sparse)
         if found is not None and found.media_type != child.media_type:
             raise _invalid(f"It says {child.media_type[:120]} of {child.digest}, which is {found.media_type}.")
     nesting = 1 + max((each.nesting for each in children.values()), default=0) if manifest.is_index else 0
-    runs = any(children[platform.digest].is_runnable for platform in manifest.platforms)
+    platforms = [children.get(platform.digest) for platform in manifest.platforms]
+    # What is not here yet may well run.
+    runs = any(platform is None or platform.is_runnable for platform in platforms)
     return StoredManifest(
         repository=repository.ocid,
         digest=digest,
         media_type=manifest.media_type,
-        size=size,
+        size=len(push.content),
         kind=manifest.kind,
         is_runnable=manifest.kind is ManifestKind.IMAGE or (manifest.kind is ManifestKind.INDEX and runs),
         nesting=nesting,
@@ -277,7 +286,9 @@ def _checked(
     )
 
 
-def _check_size(named: Descriptor, size: int | None, what: str) -> None:
+def _check_size(named: Descriptor, size: int | None, what: str, *, may_lack: bool) -> None:
+    if size is None and may_lack:
+        return
     if size is None:
         raise Refused(
             f"The {what} {named.digest} is not in this repository.",

@@ -136,7 +136,7 @@ def test_an_index_is_one_image_and_its_children_are_none(room: Room, clock: SetC
     assert pushes.settle(room.store) == 0
     assert [fact.image for fact in room.facts(ImagePushed)] == [pushed.image]
     with room.store.database.read() as connection:
-        found = images.platforms(connection, room.repository().ocid, pushed.digest)
+        found = images.platforms(connection, room.repository().ocid, pushed.digest).present
     assert [str(each.platform) for each in found] == ["linux/amd64", "linux/arm64"]
     assert [layer[0] for layer in found[0].layers] == [Digest.of(b"layer of amd64")]
 
@@ -283,7 +283,7 @@ def test_indexes_nest_up_to_the_limit(room: Room) -> None:
         media_type = OCI_INDEX
         pushed = room.put(content, Digest.of(content))
     with room.store.database.read() as connection:
-        assert len(images.platforms(connection, room.repository().ocid, pushed.digest)) == 1
+        assert len(images.platforms(connection, room.repository().ocid, pushed.digest).present) == 1
     too_deep = json.dumps(
         {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [described(content, OCI_INDEX)]}
     ).encode()

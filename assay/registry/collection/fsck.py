@@ -28,10 +28,13 @@ _OF_REPOSITORY: tuple[tuple[Callable[[str], Select[Any]], str], ...] = (
     (records.blobs_without_row, "the repository holds this blob, of which there is no row of that size"),
     (records.blobs_going, "whether this blob goes from the repository is not what its manifests say"),
     (records.manifests_without_bytes, "the repository holds this manifest, whose bytes are not stored in that size"),
-    (records.blobs_missing, "a manifest of the repository names this blob, which it does not hold"),
-    (records.children_missing, "an index of the repository names this manifest, which it does not hold"),
     (records.tags_of_nothing, "the tag names a manifest that the repository does not serve"),
     (records.images_of_nothing, "the image is of a manifest that the repository does not hold"),
+)
+#: What is asked besides, unless manifests are taken without their parts.
+_OF_PARTS: tuple[tuple[Callable[[str], Select[Any]], str], ...] = (
+    (records.blobs_missing, "a manifest of the repository names this blob, which it does not hold"),
+    (records.children_missing, "an index of the repository names this manifest, which it does not hold"),
 )
 _OF_ALL: tuple[tuple[Callable[[], Select[Any]], str], ...] = (
     (records.blobs_that_never_go, "no repository holds this blob, and it would never be collected"),
@@ -51,18 +54,24 @@ class Finding:
 
 
 def fsck(
-    store: Store, blobs: BlobStore, *, grace: int = GRACE_MICROSECONDS, repairs: bool = False
+    store: Store,
+    blobs: BlobStore,
+    *,
+    grace: int = GRACE_MICROSECONDS,
+    repairs: bool = False,
+    takes_sparse: bool = False,
 ) -> Iterator[Finding]:
     """All that does not agree; nothing where all is well. With `repairs` the counts of repositories are corrected.
 
-    `grace`: for how many microseconds the store may have what no row names. Errors: Unavailable.
+    `grace`: for how many microseconds the store may have what no row names. `takes_sparse`: whether a repository may
+    lack what its manifests name (`ManifestLimits`). Errors: Unavailable.
     """
     after = ""
     while True:
         with store.database.read() as connection:
             page = records.repositories_after(connection, after, rows_max=PAGE_ROWS)
         for ocid in page:
-            yield from _of_repository(store, ocid, repairs=repairs)
+            yield from _of_repository(store, ocid, repairs=repairs, takes_sparse=takes_sparse)
         if not page:
             break
         after = page[-1]
@@ -78,9 +87,10 @@ def fsck(
     yield from _bytes_without_rows(store, blobs, grace)
 
 
-def _of_repository(store: Store, ocid: str, *, repairs: bool) -> Iterator[Finding]:
+def _of_repository(store: Store, ocid: str, *, repairs: bool, takes_sparse: bool) -> Iterator[Finding]:
+    questions = _OF_REPOSITORY if takes_sparse else (*_OF_REPOSITORY, *_OF_PARTS)
     with store.database.read() as connection:
-        asked = [(query(ocid), says) for query, says in _OF_REPOSITORY]
+        asked = [(query(ocid), says) for query, says in questions]
         found = [Finding(ocid, subject, says) for subject, says in _found(connection, asked)]
         said, counted = records.layer_uses_said(connection, ocid), records.layer_uses_counted(connection, ocid)
         found.extend(

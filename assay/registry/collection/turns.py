@@ -44,6 +44,7 @@ class Turns:
     blobs_per_second: int = BLOBS_PER_SECOND
     scrub_every: int = scrub.ROUND_MICROSECONDS
     scrub_bytes_per_second: int = SCRUB_BYTES_PER_SECOND
+    takes_sparse: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def purge(self, *, at_once: bool = False) -> Purged | None:
@@ -71,7 +72,9 @@ class Turns:
 
     def fsck(self, *, repairs: bool = False) -> Iterator[Finding]:
         """Compare rows and blobs."""
-        return fsck.fsck(self.store, self.blobs, grace=self.grace, repairs=repairs)
+        return fsck.fsck(
+            self.store, self.blobs, grace=self.grace, repairs=repairs, takes_sparse=self.takes_sparse
+        )
 
     def damages(self) -> tuple[Damage, ...]:
         """What is known to be damaged."""
