@@ -22,6 +22,7 @@ from assay.events import (
     ImageScanned,
     ImageSigned,
     ImageTakenIn,
+    PartArrived,
     PolicyChanged,
     RepositoryDeleted,
     RepositoryFact,
@@ -73,7 +74,7 @@ def listeners(
     def scan_all(fact: Fact, delivery: int) -> None:
         engine.enqueue(SCAN, f"{SCAN}:{delivery}", {"tenancy": fact.tenancy, "repository": ""})
 
-    def image_came(fact: ImagePushed | ImageRestored, delivery: int) -> None:
+    def image_came(fact: ImagePushed | ImageRestored | PartArrived, delivery: int) -> None:
         if waiting.image_came(store, fact):
             scan(fact, delivery)
 
@@ -103,6 +104,7 @@ def listeners(
     return {
         ImagePushed: [_hearing(image_came)],
         ImageRestored: [_hearing(image_came)],
+        PartArrived: [_hearing(image_came)],
         ImageDeleted: [_hearing(image_went)],
         ImageTakenIn: [_hearing(image_went)],
         RepositoryMoved: [_hearing(repository_changed), _hearing(signatures_follow)],

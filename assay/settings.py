@@ -49,6 +49,13 @@ _LIMITS = {
     "scrub_bytes_per_second": (0, 10**12),
 }
 
+#: Settings that are one of some words.
+_WORDS = {
+    "unrated_counts_as": ("critical", "high", "medium", "low"),
+    "sparse_manifests": ("refuse", "take"),
+    "log_format": ("text", "json"),
+}
+
 #: Durations up to a year, each with the least that it may be.
 _SPANS = {"restore_window": 0, "retention_interval": 0, "scrub_interval": 0, "collection_grace": 2 * HOUR}
 
@@ -142,6 +149,8 @@ class Settings:
     index_children_max: int = 1000
     index_nesting_max: int = 4
     blob_bytes_max: int = 64 * 1024**3
+    #: Whether a manifest may be pushed whose blobs or children its repository does not have: "refuse", "take".
+    sparse_manifests: str = "refuse"
     #: Uploads that have begun and not ended, of a tenancy and of a user.
     open_uploads_max: int = 10_000
     open_uploads_max_user: int = 1000
@@ -166,13 +175,11 @@ class Settings:
         if not SECOND <= self.credential_lifetime <= 3650 * DAY:
             raise Refused("credential_lifetime is out of range.", advice="Give seconds, at most ten years.")
         self.endpoints(self.region)
-        if self.unrated_counts_as not in ("critical", "high", "medium", "low"):
-            raise Refused(
-                f"unrated_counts_as is {self.unrated_counts_as!r}.", advice="Use critical, high, medium or low."
-            )
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                advice = f"Use {', '.join(words[:-1])} or {words[-1]}."
+                raise Refused(f"{name} is {getattr(self, name)!r}.", advice=advice)
         self._check_store()
-        if self.log_format not in ("text", "json"):
-            raise Refused(f"log_format is {self.log_format!r}.", advice="Use text or json.")
 
     def _check_store(self) -> None:
         for name in _SWITCHES:

@@ -1,7 +1,7 @@
 """Verbs: the part of a layer, and the composition of an image. Each layer is read once, whoever asks first."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from assay.errors import Refused
@@ -58,11 +58,14 @@ def compose_image(
     layers: Sequence[Descriptor],
     *,
     diff_ids: Sequence[Digest] | None = None,
+    absent: Collection[Digest] = (),
 ) -> Composition:
     """What is in the image with these layers, bottom first, one platform's.
 
-    `diff_ids` are what the image's configuration says the layers unpack to, if it was read. Layers that aren't stored,
-    have a type that isn't read, or aren't what the manifest or configuration says, leave the composition incomplete.
+    `diff_ids` are what the image's configuration says the layers unpack to, if it was read. `absent` are layers that
+    the image's repository doesn't have: nothing is said of them, whoever else has them. They, and layers that aren't
+    stored, have a type that isn't read, or aren't what the manifest or configuration says, leave the composition
+    incomplete.
     Unavailable: the database or the blob store fails.
     """
     if len(layers) > LAYERS_MAX:
@@ -71,7 +74,8 @@ def compose_image(
     parts: list[LayerPart] = []
     paths = 0
     for layer in layers:
-        part = _layer(store, blobs, readers, layer)
+        is_absent = layer.digest in absent
+        part = _absent(layer.digest, layer.size) if is_absent else _layer(store, blobs, readers, layer)
         paths += len(part.written) // 8
         parts.append(part if paths <= IMAGE_PATHS_MAX else unread(layer.digest, layer.size, "too many paths in all"))
     for _ in range(LINK_ROUNDS_MAX):
@@ -93,6 +97,10 @@ def _layer(store: Store, blobs: BlobStore, readers: LayerReaders, layer: Descrip
     return part_of(store, blobs, readers, layer.digest)
 
 
+def _absent(digest: Digest, size: int) -> LayerPart:
+    return unread(digest, size, "its blob isn't stored here; addresses elsewhere aren't followed")
+
+
 def _known(store: Store, digest: Digest) -> LayerPart | None:
     with store.database.read() as connection:
         return records.find_part(connection, digest)
@@ -103,7 +111,7 @@ def _read(store: Store, blobs: BlobStore, readers: LayerReaders, digest: Digest,
         with blobs.open(digest) as blob:
             part = readers.read(blob, digest, asked=asked)
     except Refused:
-        return unread(digest, 0, "its blob isn't stored here; addresses elsewhere aren't followed")
+        return _absent(digest, 0)
     if part.is_read:
         keep_part(store, part)
     return part

@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from assay.errors import Corrupt, Refused
 from assay.inventory import Component, Composition, Occurrence, shortened
-from assay.registry.model import PlatformManifest
+from assay.registry.model import AbsentPlatform, PlatformManifest
 from assay.scanning.risk import ScanState
 
 #: A path has at most so many sets; what lies higher is merged into the last. Sharing is in the lower ones.
@@ -51,14 +51,19 @@ class Catalogue:
             raise Refused("The levels of an inventory share a component.")
 
 
-def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[PlatformManifest], Composition]) -> Catalogue:
+def catalogue(
+    platforms: Sequence[PlatformManifest],
+    compose: Callable[[PlatformManifest], Composition],
+    *,
+    absent: Sequence[AbsentPlatform] = (),
+) -> Catalogue:
     """The catalogue of an image from its platforms; `compose` reads one.
 
-    What cannot be read makes the catalogue partial, with the reason; failed, if nothing could be read.
+    What cannot be read, or is absent, makes the catalogue partial, with the reason; failed, if nothing could be read.
     Errors: Unavailable, when reading may succeed another time.
     """
     read: list[tuple[str, Composition]] = []
-    reasons: list[str] = []
+    reasons = [_of_platform(str(each.platform or ""), each.why) for each in absent]
     for platform in platforms:
         name = str(platform.platform or "")
         try:
@@ -68,7 +73,7 @@ def catalogue(platforms: Sequence[PlatformManifest], compose: Callable[[Platform
             continue
         read.append((name, composition))
         reasons.extend(_of_platform(name, reason) for reason in composition.reasons)
-    if not platforms:
+    if not platforms and not absent:
         reasons.append("The image has no platform that can run.")
     levels = path_of([composition.levels for _, composition in read])
     held = sum(map(len, levels))

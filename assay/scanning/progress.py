@@ -31,10 +31,19 @@ def begin(store: Store, act: Act, work: Work, scanner: Scanner) -> None:
 
 
 def image_done(
-    connection: Connection, image: str, now: Instant, *, state: ScanState = ScanState.COMPLETE, reason: str = ""
+    connection: Connection,
+    image: str,
+    now: Instant,
+    *,
+    until: Instant | None = None,
+    state: ScanState = ScanState.COMPLETE,
+    reason: str = "",
 ) -> None:
-    """An image waits no more: it was scanned, or is gone. `state` and `reason`: how the scan came out."""
-    request = requests.done(connection, image)
+    """An image waits no more: it was scanned, or is gone. `state` and `reason`: how the scan came out.
+
+    `until`: since when it had waited when the scan began; should it wait anew since then, it goes on waiting.
+    """
+    request = requests.done(connection, image, until=until)
     if request is not None and request.cause is Cause.ENABLED:
         message = f"{image}: {reason}" if reason else image
         code = NOT_WHOLE.get(state, "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from assay.advisories import revisions, vulnerabilities
+from assay.clock import Instant
 from assay.errors import Unavailable
 from assay.events import ImageScanned
 from assay.inventory import Component
@@ -103,13 +104,17 @@ def _write(store: Store, connection: Connection, request: Request, found: Catalo
     if found.state is ScanState.FAILED:
         if present is not None and present.chain is not None:
             # What was found before stands: a failure never takes the place of a result.
-            progress.image_done(connection, request.image, store.clock.now(), state=found.state, reason=found.reason)
+            _done(connection, request, store.clock.now(), found.state, found.reason)
             return False
-        failed = present or _open(store, connection, request, found, None, draft.rev)
+        failed = present
+        if failed is None or failed.reason != found.reason:
+            if failed is not None:
+                inventories.close(connection, failed.id, draft.rev)
+            failed = _open(store, connection, request, found, None, draft.rev)
         return _scan(store, connection, request, failed, draft.rev, ZERO)
     ids = _components(connection, draft)
     chain = _chain(connection, draft, ids)
-    if present is None or present.chain != chain or present.state is not found.state:
+    if present is None or (present.chain, present.state, present.reason) != (chain, found.state, found.reason):
         if present is not None:
             inventories.close(connection, present.id, draft.rev)
         present = _open(store, connection, request, found, chain, draft.rev)
@@ -130,7 +135,7 @@ def _scan(
     if not requests.stands(connection, request.image):
         return False
     now = store.clock.now()
-    progress.image_done(connection, request.image, now, state=inventory.state, reason=inventory.reason)
+    _done(connection, request, now, inventory.state, inventory.reason)
     inventories.take_up(connection, inventory, target=request.target, compartment=request.compartment)
     preparing = revisions.preparing_revision(connection)
     if preparing is not None:
@@ -147,6 +152,10 @@ def _scan(
         )
         outbox.announce(connection, fact, now)
     return is_new
+
+
+def _done(connection: Connection, request: Request, now: Instant, state: ScanState, reason: str) -> None:
+    progress.image_done(connection, request.image, now, until=request.time_created, state=state, reason=reason)
 
 
 def _open(

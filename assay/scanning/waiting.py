@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from assay.advisories import revisions
 from assay.errors import Corrupt, Refused
-from assay.events import CompartmentMoved, ImagePushed, ImageRestored, RepositoryDeleted, RepositoryMoved
+from assay.events import CompartmentMoved, ImagePushed, ImageRestored, PartArrived, RepositoryDeleted, RepositoryMoved
 from assay.inventory import Composition, LayerReaders
 from assay.inventory.catalog import compose_image
 from assay.oci import Descriptor, Digest, strict_json
@@ -27,15 +27,19 @@ BATCH_REQUESTS = 100
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
 
-def image_came(store: Store, fact: ImagePushed | ImageRestored) -> bool:
-    """An image was pushed or restored: it waits, if a scanner looks at its repository; whether one does."""
+def image_came(store: Store, fact: ImagePushed | ImageRestored | PartArrived) -> bool:
+    """An image was pushed or restored, or a part of it came: it waits, if a scanner looks at its repository; whether
+    one does."""
     with store.database.write() as connection:
         repository = repositories.of_ocid(connection, fact.tenancy, fact.repository)
         if repository is None or not images.is_available(connection, fact.tenancy, fact.image):
             return False
         scanner = coverage.scanner_of(connection, repository)
         if scanner is not None:
-            coverage.ask(connection, repository, fact.image, scanner, Cause.PUSH, store.clock.now())
+            now = store.clock.now()
+            coverage.ask(connection, repository, fact.image, scanner, Cause.PUSH, now)
+            if isinstance(fact, PartArrived):
+                requests.renew(connection, fact.image, now)
         return scanner is not None
 
 
@@ -118,8 +122,8 @@ def _scan(store: Store, blobs: BlobStore, readers: LayerReaders, request: Reques
 def _catalogue(store: Store, blobs: BlobStore, readers: LayerReaders, image: Image) -> Catalogue:
     def compose(platform: PlatformManifest) -> Composition:
         layers = [Descriptor(media_type, digest, size) for digest, media_type, size in platform.layers]
-        diff_ids, reason = _diff_ids(blobs, platform.config)
-        found = compose_image(store, blobs, readers, layers, diff_ids=diff_ids)
+        diff_ids, reason = _diff_ids(blobs, platform)
+        found = compose_image(store, blobs, readers, layers, diff_ids=diff_ids, absent=platform.absent)
         return replace(found, reasons=(*found.reasons, reason)) if reason else found
 
     try:
@@ -127,11 +131,14 @@ def _catalogue(store: Store, blobs: BlobStore, readers: LayerReaders, image: Ima
             platforms = images.platforms(connection, image.repository, image.digest)
     except (Refused, Corrupt) as fault:
         return unreadable(fault.message)
-    return catalogue(platforms, compose)
+    return catalogue(platforms.present, compose, absent=platforms.absent)
 
 
-def _diff_ids(blobs: BlobStore, config: Digest) -> tuple[tuple[Digest, ...] | None, str]:
+def _diff_ids(blobs: BlobStore, platform: PlatformManifest) -> tuple[tuple[Digest, ...] | None, str]:
     """What the image's configuration says its layers unpack to, or None and why it cannot be read."""
+    config = platform.config
+    if config in platform.absent:
+        return None, f"the image configuration {config} isn't in the repository"
     try:
         with blobs.open(config) as file:
             content = file.read(CONFIG_BYTES_MAX + 1)

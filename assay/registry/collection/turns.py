@@ -72,9 +72,7 @@ class Turns:
 
     def fsck(self, *, repairs: bool = False) -> Iterator[Finding]:
         """Compare rows and blobs."""
-        return fsck.fsck(
-            self.store, self.blobs, grace=self.grace, repairs=repairs, takes_sparse=self.takes_sparse
-        )
+        return fsck.fsck(self.store, self.blobs, grace=self.grace, repairs=repairs, takes_sparse=self.takes_sparse)
 
     def damages(self) -> tuple[Damage, ...]:
         """What is known to be damaged."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from assay.clock import Instant
 from assay.scanning.model import Cause
@@ -45,6 +45,13 @@ def put(connection: Connection, request: Request) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["image"], set_=changed))
 
 
+def renew(connection: Connection, image: str, now: Instant) -> None:
+    """Let an image that waits wait anew: a scan that has begun does not answer this request any more."""
+    asked = scan_request.c.time_created
+    later = case((asked < now, now), else_=asked + 1)
+    connection.execute(update(scan_request).where(scan_request.c.image == image).values(time_created=later))
+
+
 def of_images(connection: Connection, images: Collection[str]) -> dict[str, Request]:
     """The requests for these images."""
     found: dict[str, Request] = {}
@@ -72,10 +79,12 @@ def stands(connection: Connection, image: str) -> bool:
     return connection.execute(query).scalar_one_or_none() is not None
 
 
-def done(connection: Connection, image: str) -> Request | None:
-    """The image waits no more; the request as it stood, if it did."""
-    gone = delete(scan_request).where(scan_request.c.image == image).returning(scan_request)
-    row = connection.execute(gone).one_or_none()
+def done(connection: Connection, image: str, *, until: Instant | None = None) -> Request | None:
+    """The image waits no more, unless it was asked for after `until`; the request as it stood, if it did."""
+    gone = delete(scan_request).where(scan_request.c.image == image)
+    if until is not None:
+        gone = gone.where(scan_request.c.time_created <= until)
+    row = connection.execute(gone.returning(scan_request)).one_or_none()
     return None if row is None else _request(row)
 
 
