@@ -36,6 +36,8 @@ PIECE_BYTES = 32 * 1024 * 1024
 PIECE_SECONDS = 0.5
 #: How long a piece of work waits, in its thread, for a client that keeps up; a slower one is waited for on the loop.
 KEEP_UP_MILLISECONDS = 20
+#: What must have come since the last such wait: who sends a byte now and then does not keep up.
+KEEP_UP_BYTES = 32 * 1024
 THREADS = 8
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiving")
@@ -134,27 +136,33 @@ class BodyReader:
         come, self._cycle.body = bytes(self._cycle.body), bytearray()
         if come:
             await in_thread(_pool, _in_pieces, come, into)
-        while self._cycle.more_body and self._fault is None:
-            received = await in_thread(_pool, self._read_piece, source, into)
+        while not self._is_over():
+            received, is_dry = await in_thread(_pool, self._read_piece, source, into)
             patience.count(received)
             if self._cycle.disconnected or self._protocol.transport.is_closing():
                 raise ConnectionResetError
-            if not received:
+            if is_dry and not self._is_over():
                 await patience.wait(_readable(source))
 
-    def _read_piece(self, source: int, into: Callable[[bytes], object]) -> int:
-        """Read until the piece is done or the client falls behind; the number of bytes, 0 if there were none."""
+    def _is_over(self) -> bool:
+        """Whether all of the body has come, or nothing more of it can be read."""
+        return not self._cycle.more_body or self._fault is not None
+
+    def _read_piece(self, source: int, into: Callable[[bytes], object]) -> tuple[int, bool]:
+        """Read until the piece is done or the client falls behind; the number of bytes, and whether it fell behind."""
         buffer = memoryview(bytearray(BUFFER_BYTES))
         keeping_up = select.poll()
         keeping_up.register(source, select.POLLIN)
-        received, until = 0, time.monotonic() + PIECE_SECONDS
-        while self._cycle.more_body and received < PIECE_BYTES and time.monotonic() < until:
+        received, at_last_wait, until = 0, 0, time.monotonic() + PIECE_SECONDS
+        while not self._is_over() and received < PIECE_BYTES and time.monotonic() < until:
             left = self._protocol.body_bytes_left
             try:
                 count = os.readv(source, [buffer if left is None else buffer[:left]])
             except BlockingIOError:
-                if not keeping_up.poll(KEEP_UP_MILLISECONDS):
-                    break
+                keeps_up = received - at_last_wait >= KEEP_UP_BYTES
+                if not keeps_up or not keeping_up.poll(KEEP_UP_MILLISECONDS):
+                    return received, True
+                at_last_wait = received
                 continue
             if count == 0:
                 raise ConnectionResetError
@@ -162,9 +170,7 @@ class BodyReader:
             found, self._fault = self._protocol.find(buffer[:count])
             if found:
                 into(found)
-            if self._fault is not None:
-                break
-        return received
+        return received, False
 
 
 def _in_pieces(content: bytes, into: Callable[[bytes], object]) -> None:

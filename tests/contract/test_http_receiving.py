@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from assay.http import bodies
+from assay.http import bodies, receiving
 from assay.http.bodies import ClientGone, ClientStalled, Patience
 from assay.http.receiving import BODY_READER, BUFFER_BYTES, LENGTH_MIN, THREADS, ReceivingProtocol
 
@@ -248,6 +248,25 @@ def test_clients_that_stand_still_hold_no_thread(port: int, app: BodyApp) -> Non
     for client in slow:
         client.sendall(by_length(CONTENT)[200_000:])
         assert answer_of(client)[1]["digest"] == DIGEST
+        client.close()
+
+
+def test_clients_that_send_little_at_a_time_hold_no_thread(
+    port: int, app: BodyApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else so few of them would hold up everybody's pushes."""
+    monkeypatch.setattr(receiving, "KEEP_UP_MILLISECONDS", 20_000)
+    slow = [connected(port) for _ in range(3 * THREADS)]
+    for client in slow:
+        client.sendall(by_length(CONTENT)[:1_000])
+    wait_for(lambda: app.reading == len(slow))
+    for client in slow:
+        client.sendall(by_length(CONTENT)[1_000:1_001])
+    with connected(port) as client:
+        client.settimeout(10)
+        client.sendall(by_length(CONTENT))
+        assert answer_of(client)[1]["digest"] == DIGEST
+    for client in slow:
         client.close()
 
 
