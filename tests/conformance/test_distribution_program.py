@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[AssayServer]:
-    server = AssayServer(tmp_path / "server", str(CARRIED))
+    server = AssayServer(tmp_path / "server", str(CARRIED), settings=conformance.SETTINGS)
     server.start()
     try:
         server.sign_in_first()
