@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _CLOSED = "not read: the server is shutting down"
 _COPIED_BYTES = 1 << 20
+#: By how much an upload grows before the reader that follows it is told.
+STEP_BYTES = 1 << 20
 #: Times that one layer is begun before it counts as unreadable; only deaths that may be accidents are tried again.
 _TRIES_MAX = 2
 
@@ -134,9 +136,11 @@ class LayerReaders:
                 self._followings[upload] = _Following(descriptor)
 
     def grown(self, upload: str, size: int) -> None:
-        """The upload has `size` bytes now."""
+        """The upload has `size` bytes now; nobody is woken up for a few of them."""
         with self._changed:
-            self._grow(upload, size)
+            following = self._followings.get(upload)
+            if following is not None and (not following.size or size - following.size >= STEP_BYTES):
+                self._grow(upload, size)
 
     def published(self, upload: str, digest: Digest, size: int) -> None:
         """The upload is complete and stored under `digest`."""
