@@ -20,11 +20,11 @@ MORE_TABLES = ("upload", "tag_move", "retention_policy", "container_quota", "dam
 CHILD_ROLES = ("child", "attestation")
 
 
-def faults(database: Database, blobs: BlobStore) -> list[str]:
-    """Everything that doesn't agree; empty when all is well."""
+def faults(database: Database, blobs: BlobStore, *, is_sparse: bool = False) -> list[str]:
+    """Everything that doesn't agree; empty when all is well. `is_sparse`: manifests may lack what they name."""
     with database.read() as connection:
         rows = {name: connection.execute(select(metadata.tables[name])).all() for name in TABLES}
-    return [*_blobs(rows, blobs), *_Served(rows).faults(), *_counts(rows)]
+    return [*_blobs(rows, blobs), *_Served(rows, is_sparse).faults(), *_counts(rows)]
 
 
 def emptied(database: Database) -> None:
@@ -70,6 +70,7 @@ class _Served:
     """Whatever a repository serves, it serves whole."""
 
     rows: Rows
+    is_sparse: bool
 
     def faults(self) -> Iterator[str]:
         """Manifests without their bytes or parts, tags and images of what is not served."""
@@ -79,7 +80,8 @@ class _Served:
         for repository, digest in served:
             if digest not in contents or not Digest(digest).matches(contents[digest]):
                 yield f"{repository} serves the manifest {digest}, whose bytes are missing or others"
-        yield from self._parts(served, gone)
+        if not self.is_sparse:
+            yield from self._parts(served, gone)
         for row in self.rows["tag"]:
             if row.repository not in gone and (row.repository, row.digest) not in served:
                 yield f"the tag {row.name} of {row.repository} names {row.digest}, which isn't served"
@@ -107,13 +109,14 @@ def _named(rows: Rows) -> dict[str, set[tuple[str, str]]]:
 
 
 def _counts(rows: Rows) -> Iterator[str]:
-    """The counts of a repository are those of its rows."""
+    """The counts of a repository are those of its rows: what it does not hold counts for nothing, whoever holds it."""
     named = _named(rows)
+    kept = {(row.repository, row.digest) for row in rows["repository_manifest"]}
 
-    def layers_of(digest: str) -> set[str]:
+    def layers_of(ocid: str, digest: str) -> set[str]:
         parts = named.get(digest, set())
         return {target for role, target in parts if role == "layer"}.union(
-            *(layers_of(target) for role, target in parts if role == "child")
+            *(layers_of(ocid, target) for role, target in parts if role == "child" and (ocid, target) in kept)
         )
 
     for repository in rows["repository"]:
@@ -121,16 +124,20 @@ def _counts(rows: Rows) -> Iterator[str]:
             continue
         images = [row for row in rows["image"] if row.repository == repository.ocid]
         blobs = {row.digest: row for row in rows["repository_blob"] if row.repository == repository.ocid}
-        uses = Counter(layer for row in images for layer in layers_of(row.digest))
+        layers = {row.ocid: layers_of(repository.ocid, row.digest) & blobs.keys() for row in images}
+        uses = Counter(layer for held in layers.values() for layer in held)
         expected = {
             "image_count": sum(map(_is_available, images)),
             "layer_count": len(uses),
-            "layers_bytes": sum(blobs[layer].size for layer in uses if layer in blobs),
+            "layers_bytes": sum(blobs[layer].size for layer in uses),
             "stored_bytes": sum(row.size for row in blobs.values()),
         }
         for name, value in expected.items():
             if getattr(repository, name) != value:
                 yield f"{repository.name}: {name} is {getattr(repository, name)}, counted are {value}"
+        for row in images:
+            if row.layers_bytes != (size := sum(blobs[layer].size for layer in layers[row.ocid])):
+                yield f"{repository.name}: {row.digest} has layers of {size} bytes, not of {row.layers_bytes}"
         for digest, row in blobs.items():
             if row.layer_uses != uses[digest]:
                 yield f"{repository.name}: {digest} is a layer of {uses[digest]} images, not of {row.layer_uses}"

@@ -17,6 +17,7 @@ from assay.events import (
     ImagePushed,
     ImageRestored,
     ImageTakenIn,
+    PartArrived,
     RepositoryDeleted,
     RepositoryMoved,
 )
@@ -111,7 +112,7 @@ class Hub:
         return waiting.scan_waiting(self.store, self.room.blobs, self.readers)
 
     def _hear(self, fact: Fact) -> None:
-        if isinstance(fact, ImagePushed | ImageRestored):
+        if isinstance(fact, ImagePushed | ImageRestored | PartArrived):
             waiting.image_came(self.store, fact)
         elif isinstance(fact, ImageDeleted | ImageTakenIn):
             waiting.image_went(self.store, fact.image)

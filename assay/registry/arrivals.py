@@ -1,4 +1,4 @@
-"""What follows when something comes that manifests of its repository named before it was there (docs/adr/0026).
+"""What follows when something comes that manifests of its repository named before it was there (docs/adr/0027).
 
 The counts of the repository and of its images take it in, in the transaction in which it comes, and the images that it
 is part of are announced, so that they are scanned again. Non-distributable layers may come late in any repository;

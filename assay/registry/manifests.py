@@ -51,7 +51,7 @@ _COMPANION_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 class ManifestLimits:
     """How much a manifest may hold: bytes of it, layers, or children of an index, and indexes within an index.
 
-    `takes_sparse`: whether its repository may lack what it names (docs/adr/0026).
+    `takes_sparse`: whether its repository may lack what it names (docs/adr/0027).
     """
 
     bytes_max: int = MANIFEST_BYTES_MAX
