@@ -12,9 +12,12 @@ from assay.signing.resources import Subject
 SUBJECTS_MAX = 128
 
 
-def subjects_of(connection: Connection, repository: str, digest: Digest) -> tuple[Subject, ...]:
+def subjects_of(
+    connection: Connection, repository: str, digest: Digest, *, skips_absent: bool = False
+) -> tuple[Subject, ...]:
     """The manifests that a signature of `digest` must cover, itself first, each once.
 
+    `skips_absent`: only those that are there, which is enough to look at and not enough to trust or sign the image.
     The bytes of each are hashed again. Errors: Refused (MANIFEST_UNKNOWN when one is missing or was changed,
     LIMIT_EXCEEDED).
     """
@@ -27,8 +30,14 @@ def subjects_of(connection: Connection, repository: str, digest: Digest) -> tupl
         if len(found) == SUBJECTS_MAX:
             raise Refused(f"The index {digest} holds more than {SUBJECTS_MAX} manifests.", reason=Reason.LIMIT_EXCEEDED)
         held = artifacts.manifest(connection, repository, here)
+        if held is None and skips_absent and here != digest:
+            continue
         if held is None:
-            raise Refused(f"The manifest {here} is not in the repository.", reason=Reason.MANIFEST_UNKNOWN)
+            raise Refused(
+                f"The manifest {here} is not in the repository.",
+                advice="Push it: an index is signed with all its platforms.",
+                reason=Reason.MANIFEST_UNKNOWN,
+            )
         stored, content = held
         if not here.matches(content):
             raise Refused(

@@ -204,10 +204,10 @@ def verify_image(store: Store, actor: Actor, image: str) -> tuple[Outcome, ...]:
 
 
 def _digests(connection: Connection, repository: str, digest: Digest) -> Iterable[Digest]:
-    """The manifests of an image; only itself where its own bytes cannot be believed."""
+    """The manifests of an image that are there; only itself where its own bytes cannot be believed."""
     if _changed(connection, repository, digest):
         return (digest,)
-    return tuple(subject.digest for subject in subjects_of(connection, repository, digest))
+    return tuple(subject.digest for subject in subjects_of(connection, repository, digest, skips_absent=True))
 
 
 def _changed(connection: Connection, repository: str, digest: Digest) -> Doubt | None:

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from registry_pieces import Room
+from registry_pieces import Room, index_of
 from test_console_gate import PASSWORD, Browser, enter
 
 from assay.admission.examine import Gate
@@ -11,7 +11,9 @@ from assay.clock import DAY
 from assay.iam import Actor, hashing
 from assay.iam.credentials import passwords, sessions
 from assay.iam.identity import first_start, users
+from assay.oci import Digest
 from assay.registry import images, removals, repositories
+from assay.registry.manifests import ManifestLimits
 from assay.registry.pulls import PullCounter
 from assay.registry.rules import quotas, retention
 from assay.registry.rules.model import Limits, PolicyDetails, Rule, RuleKind
@@ -117,3 +119,13 @@ async def test_the_readme_and_who_may_pull_are_set_unless_somebody_was_quicker(s
     late = await browser.send(path, **{"is": "immutable"}, etag=etag, readme="other")
     assert "The resource has changed since it was read." in late.text
     assert repositories.by_name(store, admin, "team/app") == found
+
+
+async def test_the_pages_of_an_image_that_lacks_a_platform_are_shown(admin, room, browser):
+    manifest = room.push_image(seed="amd64", actor=admin, settle_microseconds=DAY)[1]
+    index = index_of((manifest, "amd64"), (b"absent", "arm64"))
+    room.put(index, "sparse", actor=admin, limits=ManifestLimits(takes_sparse=True))
+    for page in ("", "/packages", "/signatures", "/scans"):
+        answer = await browser.get(f"/r/team/app/-/{Digest.of(index)}{page}")
+        assert answer.status_code == 200, answer.text
+    assert "linux/amd64" in (await browser.get(f"/r/team/app/-/{Digest.of(index)}")).text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from places import NOON
-from registry_pieces import Room
+from registry_pieces import Room, manifest_of
 from typer.testing import CliRunner
 
 from assay.app import App, open_app
@@ -16,6 +16,7 @@ from assay.errors import Corrupt, Refused, Unavailable
 from assay.iam import Actor, Principal, PrincipalKind
 from assay.oci import Digest
 from assay.registry import removals
+from assay.registry.manifests import ManifestLimits
 from assay.settings import Settings, read
 
 CONFIG, LAYER = b'{"seed": "one"}', b"layer of one"
@@ -55,9 +56,9 @@ def condition(app: App) -> tuple[bool, str]:
     return found.well, found.says
 
 
-def run(settings: Settings, *words: str) -> tuple[int, dict[str, int] | list[dict[str, object]]]:
+def run(settings: Settings, *words: str, **environment: str) -> tuple[int, dict[str, int] | list[dict[str, object]]]:
     """Exit status and output of `assay registry …`."""
-    key = {"ASSAY_ROOT_KEY_FILE": str(settings.root_key_file)}
+    key = {"ASSAY_ROOT_KEY_FILE": str(settings.root_key_file), **environment}
     ended = CliRunner().invoke(
         command, ["registry", *words, "--data-folder", str(settings.data_folder), "-o", "json"], env=key
     )
@@ -176,3 +177,12 @@ def test_the_operator_is_told_of_damage_and_disagreement(
 def test_a_grace_that_is_too_short_or_too_long_is_refused(grace: str) -> None:
     with pytest.raises(Refused, match="collection_grace"):
         read(environment={"ASSAY_COLLECTION_GRACE": grace})
+
+
+def test_the_operator_is_told_of_absent_parts_unless_they_are_taken(
+    room: Room, actor: Actor, settings: Settings
+) -> None:
+    room.put(manifest_of(CONFIG, []), "v1", actor=actor, limits=ManifestLimits(takes_sparse=True))
+    assert run(settings, "fsck", ASSAY_SPARSE_MANIFESTS="take") == (0, [])
+    status, found = run(settings, "fsck")
+    assert (status, [each["subject"] for each in found if isinstance(each, dict)]) == (1, [Digest.of(CONFIG).text])

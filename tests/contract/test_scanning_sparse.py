@@ -11,22 +11,22 @@ import pytest
 from registry_pieces import OCI_LAYER, index_of, manifest_of
 from registry_pieces import described as descriptor
 from scanning_hub import CLAIMS, REPOSITORY, Hub, Layer, blob_of
+from signing_pieces import Desk, outcomes
 
 from assay.clock import SetClock
+from assay.errors import Refused
 from assay.events import PartArrived
 from assay.iam import Actor, Principal, PrincipalKind
 from assay.iam.identity import first_start
 from assay.inventory import LayerReaders
 from assay.inventory.catalog import keep_part
 from assay.oci import Digest
-from assay.registry import images
 from assay.registry.manifests import ManifestLimits
 from assay.scanning import push, waiting
 from assay.scanning.catalogue import unreadable
 from assay.scanning.model import Scan
 from assay.scanning.records import requests
 from assay.scanning.risk import ScanState
-from assay.signing import verify
 from assay.storage import Store
 
 SPARSE = ManifestLimits(takes_sparse=True)
@@ -185,11 +185,18 @@ def waiting_facts(hub: Hub) -> None:
         hub.heard += 1
 
 
-def test_an_index_that_lacks_a_platform_is_trusted_by_nobody(hub: Hub) -> None:
-    image = put(hub, index_of((image_of(C), "amd64"), (b"absent", "arm64")), "v1")
-    with hub.store.database.read() as connection:
-        found = images.of_ocid(connection, hub.actor.tenancy, image)
-        assert found is not None
-        trust = verify.image_trust(connection, hub.actor.tenancy, found.repository, found.digest, ())
-    assert not trust.is_trusted
-    assert str(Digest.of(b"absent")) in trust.because
+def test_an_index_is_signed_and_trusted_only_with_all_its_platforms(store: Store, tmp_path: Path) -> None:
+    desk = Desk.on(store, tmp_path / "blobs")
+    key, absent = desk.key(), image_of(A)
+    here = desk.room.push_image(seed="amd64", actor=desk.actor, settle_microseconds=10**9)[1]
+    index = index_of((here, "amd64"), (absent, "arm64"))
+    image = desk.room.put(index, "v1", REPOSITORY, desk.actor, limits=SPARSE).image
+    with pytest.raises(Refused, match=str(Digest.of(absent))):
+        desk.sign(image, key)
+    trust = desk.trust(Digest.of(index), key)
+    assert (trust.is_trusted, str(Digest.of(absent)) in trust.because) == (False, True)
+    assert outcomes(desk, image) == []
+    # What a platform holds is not signed, its digest is: that it lacks its blobs changes nothing.
+    desk.room.put(absent, Digest.of(absent), REPOSITORY, desk.actor, limits=SPARSE)
+    desk.sign(image, key)
+    assert desk.trust(Digest.of(index), key).is_trusted

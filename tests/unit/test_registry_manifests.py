@@ -21,6 +21,7 @@ from assay.registry.manifests import (
     read_manifest,
 )
 from assay.settings import Settings
+from assay.settings import read as read_settings
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -251,6 +252,14 @@ def test_limits_can_be_set_and_what_is_stored_is_read_beyond_them() -> None:
     with pytest.raises(Refused) as refusal:
         read_manifest(wide, "", ManifestLimits(bytes_max=len(wide) - 1))
     assert refusal.value.reason is Reason.TOO_LARGE
+
+
+def test_whether_sparse_manifests_are_taken_is_said_in_one_of_two_words() -> None:
+    assert Settings().sparse_manifests == "refuse"
+    assert read_settings(environment={"ASSAY_SPARSE_MANIFESTS": "take"}).sparse_manifests == "take"
+    with pytest.raises(Refused, match="sparse_manifests is 'yes'") as refusal:
+        read_settings(environment={"ASSAY_SPARSE_MANIFESTS": "yes"})
+    assert refusal.value.advice == "Use refuse or take."
 
 
 def test_no_limit_can_be_set_beyond_what_is_read_of_the_store() -> None:
