@@ -6,7 +6,7 @@ A manifest counts here while the repository holds it, served or not: what is del
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from assay.oci import Digest
 from assay.registry.model import LifecycleState
@@ -16,6 +16,16 @@ from assay.registry.records.tables import image, manifest_link, repository_blob,
 
 PARTS = (Role.CHILD, Role.ATTESTATION)
 BLOBS = (Role.CONFIG, Role.LAYER, Role.FOREIGN_LAYER)
+#: Built once: every push of a manifest runs it.
+_NAMING = (
+    select(manifest_link.c.manifest)
+    .join(repository_manifest, repository_manifest.c.digest == manifest_link.c.manifest)
+    .where(
+        repository_manifest.c.repository == bindparam("here"),
+        manifest_link.c.target.in_(bindparam("targets", expanding=True)),
+        manifest_link.c.role.in_(bindparam("roles", expanding=True)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +43,33 @@ def naming(
     """The manifests of a repository that name one of `targets` as one of `roles`."""
     found: set[Digest] = set()
     for run in in_runs({target.text for target in targets}):
-        query = (
-            select(manifest_link.c.manifest)
-            .join(repository_manifest, repository_manifest.c.digest == manifest_link.c.manifest)
-            .where(
-                repository_manifest.c.repository == repository,
-                manifest_link.c.target.in_(run),
-                manifest_link.c.role.in_(roles),
-            )
-        )
-        found.update(map(Digest, connection.execute(query).scalars()))
+        rows = connection.execute(_NAMING, {"here": repository, "targets": run, "roles": roles})
+        found.update(map(Digest, rows.scalars()))
     return frozenset(found)
 
 
 def bearers(connection: Connection, repository: str, manifests: Collection[Digest]) -> tuple[Bearer, ...]:
-    """The images that these manifests are, or are a platform of, however deep; in order of OCIDs."""
+    """The images that these manifests are, or are a platform of, however deep; in order of digests.
+
+    Their rows are locked until the transaction ends, in the order in which pulls are counted in them.
+    """
     seen = level = frozenset(manifests)
     while level:
         level = naming(connection, repository, level, (Role.CHILD,)) - seen
         seen |= level
     found: list[Bearer] = []
-    for run in in_runs({digest.text for digest in seen}):
-        query = select(image.c.ocid, image.c.digest, image.c.lifecycle_state).where(
-            image.c.repository == repository, image.c.digest.in_(run)
+    for run in in_runs(sorted(digest.text for digest in seen)):
+        query = (
+            select(image.c.ocid, image.c.digest, image.c.lifecycle_state)
+            .where(image.c.repository == repository, image.c.digest.in_(run))
+            .order_by(image.c.digest, image.c.ocid)
+            .with_for_update()
         )
         found.extend(
             Bearer(row.ocid, Digest(row.digest), row.lifecycle_state == LifecycleState.AVAILABLE)
             for row in connection.execute(query)
         )
-    return tuple(sorted(found, key=lambda each: each.ocid))
+    return tuple(found)
 
 
 def deepen(connection: Connection, repository: str, indexes: Collection[Digest], nesting: int) -> frozenset[Digest]:
