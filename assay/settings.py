@@ -11,7 +11,6 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from assay.errors import Refused
 from assay.secret import Secret
 
 _PREFIX = "ASSAY_"
-
-log = getLogger(__name__)
+#: Variables of ours that are no settings of a server.
+_NO_SETTINGS = ("ASSAY_CONFIG", "ASSAY_PASSPHRASE", "ASSAY_PROFILE")
 
 _DATABASE = re.compile(r"(?:postgresql://|sqlite:///).+")
 _EXTERNAL = re.compile(r"https?://(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/*")
@@ -259,7 +258,6 @@ class Settings:
 def read(config_file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """The settings from `given` (command-line options), the environment and the file, in this order of precedence.
 
-    A variable of the environment that nearly has a setting's name is warned of.
     Errors: Refused for a file that does not read, an unknown name (with the nearest known one), a value that is wrong.
     """
     environment = os.environ if environment is None else environment
@@ -271,9 +269,6 @@ def read(config_file: Path | None = None, environment: Mapping[str, str] | None 
         name = variable.removeprefix(_PREFIX).lower()
         if variable.startswith(_PREFIX) and name in known:
             written[name] = value
-        elif variable.startswith(_PREFIX) and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
-            # Not refused: the environment is not ours alone, and other programs' names may begin like that.
-            log.warning("%s is no setting, and is not used. Did you mean %s%s?", variable, _PREFIX, near[0].upper())
     written |= {name: value for name, value in given.items() if value is not None}
     for name in written:
         if name not in known:
@@ -283,6 +278,19 @@ def read(config_file: Path | None = None, environment: Mapping[str, str] | None 
                 advice=f"Did you mean {near[0]!r}?" if near else "See docs/settings.md.",
             )
     return Settings(**{name: _value(name, str(known[name].type), value) for name, value in written.items()})
+
+
+def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What to warn of: variables that nearly have a setting's name. They may be other programs', so none is refused."""
+    environment = os.environ if environment is None else environment
+    known = {f"{_PREFIX}{setting.name.upper()}" for setting in fields(Settings)}
+    strange = [name for name in sorted(environment) if name.startswith(_PREFIX) and name not in known]
+    near = {name: difflib.get_close_matches(name, known - set(_NO_SETTINGS), n=1, cutoff=0.86) for name in strange}
+    return tuple(
+        f"{name} is no setting, and is not used. Did you mean {found[0]}?"
+        for name, found in near.items()
+        if found and name not in _NO_SETTINGS
+    )
 
 
 def _file(path: Path) -> dict[str, Any]:

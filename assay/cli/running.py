@@ -17,7 +17,7 @@ from assay.console import routes as console_routes
 from assay.errors import AssayError, Reason
 from assay.http import server
 from assay.oci_api import routes as api_routes
-from assay.settings import Settings
+from assay.settings import Settings, misspelt
 
 #: The key of our certificate authority is sealed as well, so no certificate can be issued.
 _WITHOUT_ROOT_KEY = (
@@ -37,6 +37,8 @@ def run(settings: Settings) -> None:
     Ports and folder are taken before anything is made: a start that fails for want of them leaves nothing behind.
     """
     set_up_logs(settings.log_format)
+    for warning in misspelt():
+        log.warning(warning)
     _allocate_sparingly()
     with (
         server.listening(settings.host, settings.port) as main,

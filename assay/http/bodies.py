@@ -75,13 +75,21 @@ class Room:
 
 
 async def pieces(receive: Receive, *, piece_bytes: int = PIECE_BYTES) -> AsyncIterator[bytes]:
-    """The body in pieces of at most `piece_bytes`, nearly full but for the last; none if empty. Errors: ClientGone."""
+    """The body in pieces of at most `piece_bytes`, nearly full but for the last; none if empty.
+
+    Errors: ClientGone, after what came before it.
+    """
     gathered: list[bytes] = []
     room = piece_bytes
     more = True
     patience = Patience()
     while more:
-        message = await patience.message(receive)
+        try:
+            message = await patience.message(receive)
+        except ClientGone:
+            if gathered:
+                yield b"".join(gathered)
+            raise
         more = message.get("more_body", False)
         body = message.get("body", b"")
         if len(body) > room and gathered:

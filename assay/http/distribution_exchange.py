@@ -153,7 +153,7 @@ class Exchange:
     async def reply(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
         """Answer with a short body; `content-length` is added, unless given (for HEAD)."""
         given = dict(headers or {})
-        if status != 204:
+        if status not in (204, 304):  # of which the body is another answer's (RFC 9110, section 8.6)
             given.setdefault("content-length", str(len(body)))
         await self.start(status, given)
         await self.send({"type": "http.response.body", "body": body})

@@ -75,6 +75,12 @@ class EndingWell(HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
 
+    def eof_received(self) -> None:
+        """The client has sent its last: it is told so if that is no end of a body, for it may still be reading."""
+        if self.running is not None and not self.awaits_headers and not self.is_leaving:
+            self.end_with(HTTPStatus.BAD_REQUEST, "The body ended too early.")
+        super().eof_received()
+
     @property
     def body_bytes_left(self) -> int | None:
         """How much of the body is still to come, if that was said."""
@@ -111,7 +117,11 @@ class EndingWell(HttpToolsProtocol):
             self.cut()
             return
         if self._socket.can_write_eof():
-            self._socket.write_eof()
+            try:
+                self._socket.write_eof()
+            except OSError:  # nobody is there any more
+                self.cut()
+                return
         self._socket.resume_reading()
         self._clock = self.loop.call_later(LEAVE_SECONDS, self.cut)
 
@@ -225,7 +235,8 @@ class EndingWell(HttpToolsProtocol):
         super()._start_asgi_task(cycle, self._watching_body(cycle, app) if has_body else app)
 
     def _watching_body(self, cycle: RequestResponseCycle, app: Any) -> Any:
-        """`app`, whose answer says that the connection ends when too much of the body is missing to be waited for."""
+        """`app`, which gets all of the body that came, and whose answer says that the connection ends when too much of
+        it is missing to be waited for."""
 
         async def served(scope: Any, receive: Any, send: Any) -> None:
             async def watched(message: Any) -> None:
@@ -235,7 +246,15 @@ class EndingWell(HttpToolsProtocol):
                         cycle.keep_alive = False
                 await send(message)
 
-            await app(scope, receive, watched)
+            async def received() -> Any:
+                message = await receive()
+                if message["type"] != "http.disconnect" or not cycle.body or cycle.response_complete:
+                    return message
+                # What came before the end would be forgotten with it.
+                body, cycle.body = bytes(cycle.body), bytearray()
+                return {"type": "http.request", "body": body, "more_body": True}
+
+            await app(scope, received, watched)
 
         return served
 

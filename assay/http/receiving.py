@@ -17,6 +17,7 @@ import select
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -40,11 +41,17 @@ KEEP_UP_MILLISECONDS = 20
 KEEP_UP_BYTES = 32 * 1024
 THREADS = 8
 
+_TOO_SHORT = Fault(HTTPStatus.BAD_REQUEST, "The body ended too early.")
+
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiving")
 
 
 class _AnotherRequest(Exception):
     """Ends the parser's work where a body has ended that is read on a thread; nobody else sees it."""
+
+
+class _Ended(Exception):
+    """The client has sent its last, which is not the end of the body."""
 
 
 class ReceivingProtocol(BoundedHeaders):
@@ -124,16 +131,20 @@ class BodyReader:
         try:
             self._protocol.begin_to_find()
             await self._read_all(source, into, patience)
-        except (ConnectionResetError, BrokenPipeError) as fault:
+        except _Ended:
+            self._fault = _TOO_SHORT
+        except ConnectionError as fault:
+            self._cycle.disconnected = True  # so that nobody misses an answer
             raise ClientGone from fault
         finally:
             os.close(source)
             self._protocol.end_to_find(self._fault)
         if self._cycle.more_body:
-            raise ClientGone  # it was answered that its framing cannot be read
+            raise ClientGone  # who has been told why, if anybody still reads
 
     async def _read_all(self, source: int, into: Callable[[bytes], object], patience: Patience) -> None:
         come, self._cycle.body = bytes(self._cycle.body), bytearray()
+        patience.count(len(come))
         if come:
             await in_thread(_pool, _in_pieces, come, into)
         while not self._is_over():
@@ -165,7 +176,7 @@ class BodyReader:
                 at_last_wait = received
                 continue
             if count == 0:
-                raise ConnectionResetError
+                raise _Ended
             received += count
             found, self._fault = self._protocol.find(buffer[:count])
             if found:

@@ -16,6 +16,7 @@ import select
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from logging import getLogger
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -42,6 +43,8 @@ _NO_TLS = b"HTTP/1.1 400 This port speaks plain HTTP\r\nconnection: close\r\ncon
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
+
+log = getLogger(__name__)
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sendfile")
 
@@ -99,6 +102,12 @@ async def _respond(cycle: RequestResponseCycle, send: Send, message: Message) ->
         # The client is gone or does not read; uvicorn must not take the unfinished response for a fault of ours.
         cycle.disconnected = True
         cycle.transport.abort()
+        return
+    except (OSError, EOFError) as fault:
+        # The headers are sent: a client that is cut off takes what came for no whole.
+        log.warning("the file %s could not be sent to its end: %s", message["path"], fault)
+        cycle.disconnected = True
+        cycle.transport.close()
         return
     cycle.expected_content_length = 0
     await send({"type": "http.response.body", "body": b""})

@@ -6,7 +6,7 @@ what is denied leaves an audit row.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -58,6 +58,10 @@ class Act:
     def announce(self, fact: Fact) -> int:
         """Put a fact into the outbox of this transaction; the row's id."""
         return outbox.announce(self.connection, fact, self.now)
+
+    def announce_all(self, facts: Sequence[Fact]) -> None:
+        """Put several facts of one aggregate into the outbox, in their order."""
+        outbox.announce_all(self.connection, facts, self.now)
 
     def record(self, operation: str, target: Target, after: object = None) -> None:
         """Write an audit row of its own for one of several things that are done at once."""

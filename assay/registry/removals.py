@@ -71,7 +71,7 @@ def delete_manifest(store: Store, actor: Actor, repository_name: str, digest: Di
         if found is not None:
             _delete(act, repository, found)
         else:
-            _untag(act, repository, digest)
+            tags.untag_all(act, repository, digest)
             manifest_records.serve(act.connection, repository.ocid, [digest], act.now)
 
     perform(
@@ -201,20 +201,13 @@ def _held(act: Act, ocid: str) -> tuple[Image, Repository]:
 
 
 def _delete(act: Act, repository: Repository, image: Image) -> None:
-    _untag(act, repository, image.digest)
+    tags.untag_all(act, repository, image.digest)
     standing.leave(act.connection, repository, image, act.now)
     if not manifest_records.is_child(act.connection, repository.ocid, image.digest):
         manifest_records.serve(act.connection, repository.ocid, [image.digest], act.now)
     act.announce(
         ImageDeleted(tenancy=repository.tenancy, repository=repository.ocid, image=image.ocid, digest=image.digest.text)
     )
-
-
-def _untag(act: Act, repository: Repository, digest: Digest) -> None:
-    named = tag_records.versions(act.connection, repository.ocid, [digest]).get(digest, ())
-    # The latest goes last, so that it is the one that the image remembers.
-    for version in reversed(named):
-        tags.untag(act, repository, version.version)
 
 
 def _tag(act: Act, repository: Repository, digest: Digest, version: str) -> None:

@@ -70,6 +70,16 @@ def untag(act: Act, repository: Repository, tag: str) -> None:
     act.announce(TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=tag, digest=""))
 
 
+def untag_all(act: Act, repository: Repository, digest: Digest) -> None:
+    """Remove every tag that names a digest, within an act; its image remembers the one that was moved last."""
+    who = access.name_of(act.actor)
+    gone = records.remove_naming(act.connection, repository, digest, moved_by=who, now=act.now)
+    if gone:
+        image_records.remember_version(act.connection, repository.ocid, digest, gone[-1], act.now)
+    facts = [TagMoved(tenancy=repository.tenancy, repository=repository.ocid, tag=tag, digest="") for tag in gone]
+    act.announce_all(facts)
+
+
 def check_immutable(connection: Connection, repository: Repository, tag: str, digest: Digest) -> None:
     """That a tag, other than a companion's, may name a digest. Errors: Refused (EXISTS)."""
     if not repository.is_immutable or is_companion_tag(tag):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from logging import getLogger
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
@@ -61,23 +62,42 @@ _WAITING = tuple(outbox.c[field.name] for field in fields(_Waiting))
 
 def announce(connection: Connection, fact: Fact, now: Instant, *, feed_revision: int | None = None) -> int:
     """Write a fact into the outbox of this transaction; the row's id. Held back until `feed_revision` is published."""
-    counted = insert(connection, outbox_aggregate).values(aggregate=fact.aggregate, last=1)
-    sequence = connection.execute(
-        counted.on_conflict_do_update(
-            index_elements=[outbox_aggregate.c.aggregate], set_={"last": outbox_aggregate.c.last + 1}
-        ).returning(outbox_aggregate.c.last)
-    ).scalar_one()
-    row = outbox.insert().values(
-        aggregate=fact.aggregate,
-        sequence=sequence,
-        topic=type(fact).__name__,
-        payload=encode(fact),
-        feed_revision=feed_revision,
-        time_created=now,
-    )
-    identity = connection.execute(row.returning(outbox.c.id)).scalar_one()
+    row = _row(fact, _last_of(connection, fact.aggregate, 1), now, feed_revision)
+    identity = connection.execute(outbox.insert().returning(outbox.c.id), row).scalar_one()
     Database.wake_after_commit(connection)
     return int(identity)
+
+
+def announce_all(connection: Connection, facts: Sequence[Fact], now: Instant) -> None:
+    """As `announce`, of several facts of one aggregate, in their order: thousands cost little more than one."""
+    if not facts:
+        return
+    last = _last_of(connection, facts[0].aggregate, len(facts))
+    rows = [_row(fact, last - len(facts) + place, now, None) for place, fact in enumerate(facts, 1)]
+    connection.execute(outbox.insert(), rows)
+    Database.wake_after_commit(connection)
+
+
+def _last_of(connection: Connection, aggregate: str, count: int) -> int:
+    """Give out the next `count` sequence numbers of an aggregate; the last one. Its row is locked from then on."""
+    counted = insert(connection, outbox_aggregate).values(aggregate=aggregate, last=count)
+    last = connection.execute(
+        counted.on_conflict_do_update(
+            index_elements=[outbox_aggregate.c.aggregate], set_={"last": outbox_aggregate.c.last + count}
+        ).returning(outbox_aggregate.c.last)
+    ).scalar_one()
+    return int(last)
+
+
+def _row(fact: Fact, sequence: int, now: Instant, feed_revision: int | None) -> dict[str, Any]:
+    return {
+        "aggregate": fact.aggregate,
+        "sequence": sequence,
+        "topic": type(fact).__name__,
+        "payload": encode(fact),
+        "feed_revision": feed_revision,
+        "time_created": now,
+    }
 
 
 def sequences(connection: Connection, aggregates: Sequence[str]) -> tuple[int, ...]:

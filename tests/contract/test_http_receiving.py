@@ -34,6 +34,7 @@ class BodyApp:
 
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.bytes_read: list[int] = []
         self.reading = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -41,26 +42,33 @@ class BodyApp:
         pieces: list[int] = []
         threads: set[str] = set()
         digest = hashlib.sha256()
+        taken = 0
+
+        def take(content: bytes) -> None:
+            nonlocal taken
+            taken += len(content)
+            digest.update(content)
 
         def into(content: bytes) -> None:
             pieces.append(len(content))
             threads.add(threading.current_thread().name.rpartition("_")[0])
             if sum(pieces) > takes_max:
                 raise Full
-            digest.update(content)
+            take(content)
 
         patience = Patience()
         self.reading += 1
         try:
             message = await patience.message(receive)
-            digest.update(message["body"])
+            take(message["body"])
             reader = scope.get("extensions", {}).get(BODY_READER)
             while message["more_body"] and reader is None:
                 message = await patience.message(receive)
-                digest.update(message["body"])
+                take(message["body"])
             if message["more_body"]:
                 await reader.read(into, patience)
         except ClientGone as gone:
+            self.bytes_read.append(taken)
             self.ended.append(type(gone).__name__)
             return
         except Full:
@@ -235,6 +243,24 @@ def test_a_client_that_hangs_up_amid_its_body_leaves_nothing_open(port: int, app
         wait_for(lambda: app.reading == 0)
     assert app.ended == ["ClientGone"] * 20
     wait_for(lambda: open_files() <= before)
+
+
+def test_a_client_that_says_its_last_amid_a_body_is_told_that_it_ended_too_early(port: int, app: BodyApp) -> None:
+    for request in (by_length(CONTENT)[:-9], by_chunks(CONTENT, 32 * 1024)[:-5], by_length(b"x" * 2_000)[:-1_000]):
+        with connected(port) as client:
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            assert answer_of(client)[0].startswith(b"HTTP/1.1 400 ")
+            assert is_ended(client)
+    wait_for(lambda: app.ended == ["ClientGone"] * 3)
+
+
+def test_what_came_before_a_client_hung_up_is_handed_on(port: int, app: BodyApp) -> None:
+    for request in (by_length(CONTENT)[:-17], by_length(CONTENT[:100_000])[:-40_000], by_length(b"x" * 2_000)[:-1]):
+        with connected(port) as client:
+            client.sendall(request)
+    wait_for(lambda: len(app.ended) == 3)
+    assert sorted(app.bytes_read) == [1_999, 60_000, 3_000_000]
 
 
 def test_clients_that_stand_still_hold_no_thread(port: int, app: BodyApp) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from registry_pieces import ACTOR, COMPARTMENT, STRANGER, Room, index_of
+from registry_pieces import ACTOR, COMPARTMENT, OCI_MANIFEST, STRANGER, Room, index_of
+from sqlalchemy import event
 
 from assay.clock import DAY, SECOND, SetClock
 from assay.errors import Reason, Refused, not_found
@@ -18,6 +19,7 @@ from assay.registry.model import (
     ReadmeFormat,
     RepositoryFilter,
 )
+from assay.registry.pushes import Push
 from assay.registry.repositories import RepositoryChanges, RepositoryDetails
 from assay.storage import Store
 
@@ -344,3 +346,25 @@ def test_a_repository_is_not_pushed_into_by_whom_it_is_not(room: Room, clock: Se
     with pytest.raises(Refused) as refusal:
         repositories.get(room.store, STRANGER, room.repository().ocid)
     assert refusal.value.reason is Reason.NOT_FOUND
+
+
+def test_an_image_of_many_tags_is_deleted_in_few_statements(room: Room) -> None:
+    """All the while nobody else can write: as many statements as tags kept others out for a minute."""
+    pushed, content = room.push_image("v0")
+    for start in range(1, 300, pushes.TAGS_MAX):
+        names = tuple(f"v{number}" for number in range(start, start + pushes.TAGS_MAX))
+        pushes.put(room.store, ACTOR, Push("team/app", pushed.digest, content, OCI_MANIFEST, names))
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(room.store.database.engine, "before_cursor_execute", note)
+    removals.delete_manifest(room.store, ACTOR, "team/app", pushed.digest)
+    event.remove(room.store.database.engine, "before_cursor_execute", note)
+    assert len(statements) < 60
+    assert tags.listed(room.store, ACTOR, "team/app") == ((), False)
+    gone = [fact.tag for fact in room.facts(TagMoved) if not fact.digest]
+    assert sorted(gone) == sorted(f"v{number}" for number in range(301))
+    assert tags.history(room.store, ACTOR, "team/app", "v7")[0].digest is None
+    assert images.get(room.store, ACTOR, pushed.image).last_version == gone[-1]

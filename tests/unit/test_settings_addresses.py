@@ -3,7 +3,7 @@
 import pytest
 
 from assay.errors import Refused
-from assay.settings import read
+from assay.settings import misspelt, read
 
 
 @pytest.mark.parametrize("name", ["database_url", "jobs_url"])
@@ -56,8 +56,15 @@ def test_an_external_address_is_the_registrys_host(url: str, host: str) -> None:
     assert read(environment={"ASSAY_EXTERNAL_URL": url}).registry_host == host
 
 
-def test_a_variable_that_is_nearly_a_setting_is_warned_of_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
-    read(environment={"ASSAY_DATABSE_URL": "sqlite:////x", "ASSAY_TEST_SIZE": "full", "ASSAY_PORT": "1234"})
-    assert [record.getMessage() for record in caplog.records] == [
-        "ASSAY_DATABSE_URL is no setting, and is not used. Did you mean ASSAY_DATABASE_URL?"
-    ]
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("DATABSE_URL", "DATABASE_URL"), ("PROT", "PORT"), ("HSOT", "HOST"), ("BLOB_FSYNK", "BLOB_FSYNC")],
+)
+def test_a_variable_that_is_nearly_a_setting_is_warned_of(written: str, meant: str) -> None:
+    said = f"ASSAY_{written} is no setting, and is not used. Did you mean ASSAY_{meant}?"
+    assert misspelt({f"ASSAY_{written}": "x"}) == (said,)
+
+
+def test_variables_that_are_settings_or_like_none_are_not_warned_of() -> None:
+    names = ("ASSAY_PORT", "ASSAY_TEST_SIZE", "ASSAY_PROFILE", "ASSAY_CONFIG", "ASSAY_CORPUS", "PATH")
+    assert misspelt(dict.fromkeys(names, "x")) == ()

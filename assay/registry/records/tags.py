@@ -1,6 +1,7 @@
 """Statements on tags and their history."""
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -70,6 +71,22 @@ def remove(connection: Connection, repository: Repository, name: str, *, moved_b
     return removed.rowcount == 1
 
 
+def remove_naming(
+    connection: Connection, repository: Repository, digest: Digest, *, moved_by: str, now: Instant
+) -> tuple[str, ...]:
+    """Remove every tag that names a digest, and note it in their histories; their names, the one moved last at the end.
+
+    Thousands of them cost little more than one.
+    """
+    here = (tag.c.repository == repository.ocid, tag.c.digest == digest.text)
+    gone = connection.execute(delete(tag).where(*here).returning(tag.c.name, tag.c.time_moved)).all()
+    names = tuple(row.name for row in sorted(gone, key=lambda row: (row.time_moved, row.name)))
+    if names:
+        moves = [_moved(repository, name, None, moved_by, now) for name in names]
+        connection.execute(tag_move.insert(), moves)
+    return names
+
+
 def names(connection: Connection, repository: str, after: str, *, rows_max: int) -> tuple[str, ...]:
     """Tags in order of their bytes, behind `after`."""
     page = (
@@ -84,17 +101,11 @@ def names(connection: Connection, repository: str, after: str, *, rows_max: int)
     return tuple(sorted(found.split(","))) if found else ()
 
 
-def versions(connection: Connection, repository: str, digests: Collection[Digest]) -> dict[Digest, tuple[Version, ...]]:
-    """The tags that name each of `digests`, the latest first."""
-    found = versions_in(connection, {(repository, digest) for digest in digests})
-    return {digest: named for (_, digest), named in found.items()}
-
-
 def versions_in(
     connection: Connection, images: Collection[tuple[str, Digest]]
 ) -> dict[tuple[str, Digest], tuple[Version, ...]]:
     """The tags that name each of these (repository, digest), the latest first."""
-    found: dict[tuple[str, Digest], tuple[Version, ...]] = {}
+    found: dict[tuple[str, Digest], list[Version]] = {}
     for run in in_runs({digest.text for _, digest in images}):
         rows = connection.execute(
             select(tag)
@@ -103,8 +114,8 @@ def versions_in(
         )
         for row in rows:
             key = (row.repository, Digest(row.digest))
-            found[key] = (*found.get(key, ()), Version(row.name, row.moved_by, row.time_moved))
-    return found
+            found.setdefault(key, []).append(Version(row.name, row.moved_by, row.time_moved))
+    return {key: tuple(named) for key, named in found.items()}
 
 
 def history(connection: Connection, repository: str, name: str, *, rows_max: int) -> tuple[TagMove, ...]:
@@ -124,14 +135,16 @@ def history(connection: Connection, repository: str, name: str, *, rows_max: int
 def _note(
     connection: Connection, repository: Repository, name: str, digest: Digest | None, moved_by: str, now: Instant
 ) -> None:
-    connection.execute(
-        tag_move.insert().values(
-            tenancy=repository.tenancy,
-            compartment=repository.compartment,
-            repository=repository.ocid,
-            tag=name,
-            digest=digest.text if digest else None,
-            moved_by=moved_by,
-            time_created=now,
-        )
-    )
+    connection.execute(tag_move.insert(), _moved(repository, name, digest, moved_by, now))
+
+
+def _moved(repository: Repository, name: str, digest: Digest | None, moved_by: str, now: Instant) -> dict[str, Any]:
+    return {
+        "tenancy": repository.tenancy,
+        "compartment": repository.compartment,
+        "repository": repository.ocid,
+        "tag": name,
+        "digest": digest.text if digest else None,
+        "moved_by": moved_by,
+        "time_created": now,
+    }
