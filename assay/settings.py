@@ -281,15 +281,14 @@ def read(config_file: Path | None = None, environment: Mapping[str, str] | None 
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What to warn of: variables that nearly have a setting's name. They may be other programs', so none is refused."""
+    """What to warn of, in words: variables of the environment (the process's by default) that nearly have a setting's
+    name. They may be other programs', so none is refused."""
     environment = os.environ if environment is None else environment
     known = {f"{_PREFIX}{setting.name.upper()}" for setting in fields(Settings)}
-    strange = [name for name in sorted(environment) if name.startswith(_PREFIX) and name not in known]
-    near = {name: difflib.get_close_matches(name, known - set(_NO_SETTINGS), n=1, cutoff=0.86) for name in strange}
+    strange = sorted(name for name in environment if name.startswith(_PREFIX) and name not in {*known, *_NO_SETTINGS})
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.86) for name in strange}
     return tuple(
-        f"{name} is no setting, and is not used. Did you mean {found[0]}?"
-        for name, found in near.items()
-        if found and name not in _NO_SETTINGS
+        f"{name} is no setting, and is not used. Did you mean {found[0]}?" for name, found in near.items() if found
     )
 
 
