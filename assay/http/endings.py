@@ -94,16 +94,19 @@ class EndingWell(HttpToolsProtocol):
 
     def heard(self, data: bytes) -> bool:
         """Whether `data` is to be parsed. It is counted where nobody waits for it: after the end, or an answer."""
-        is_unwanted = not self.awaits_headers and self.running is None
-        if not (self.is_leaving or self._is_deaf or is_unwanted):
-            return True
-        self._ignored += len(data)
-        if self._ignored > LEAVE_BYTES_MAX:
-            # What was sent and is not read holds the client up, and lets it get to the answer.
-            self._socket.pause_reading()
-        elif is_unwanted and not self.is_leaving and self._ignored > DRAIN_BYTES_MAX:
-            self.end()
-        return not (self.is_leaving or self._is_deaf)
+        if self.is_leaving or self._is_deaf:
+            self._ignored += len(data)
+            if self._ignored > LEAVE_BYTES_MAX:
+                # What was sent and is not read holds the client up, and lets it get to the answer.
+                self._socket.pause_reading()
+            return False
+        if not self.awaits_headers and self.running is None:
+            # The next request may stand behind the body, in the same bytes.
+            left = self.body_bytes_left
+            self._ignored += len(data) if left is None else min(len(data), left)
+            if self._ignored > DRAIN_BYTES_MAX:
+                self.end()
+        return not self.is_leaving
 
     def end(self) -> None:
         """End the connection: at once if nothing more can be coming, else so that the last answer is read."""

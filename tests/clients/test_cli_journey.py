@@ -529,8 +529,12 @@ def test_an_interrupted_wait_ends_quietly(cli: Cli) -> None:
         cli.push(tag, token["login"], token["token"], "shop/quiet")
     # The scanner takes the latest image. A wait for the other gives up only after a while: there is one to interrupt.
     cli.json("scanner", "add", "shop/quiet", "--images", "1")
+    # Who runs the tests in the background may have had interrupts ignored, which is inherited.
     waiting = subprocess.Popen(
-        cli.words("scan", "wait", "shop/quiet:1.0", "--seconds", "100"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        cli.words("scan", "wait", "shop/quiet:1.0", "--seconds", "100"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert waiting.stderr is not None
     waiting.stderr.readline()

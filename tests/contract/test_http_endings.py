@@ -92,6 +92,17 @@ def test_after_an_early_answer_the_rest_of_a_small_body_is_passed_over_and_the_c
         assert statuses(rest_of(client)) == [413, 413, 413, 200]
 
 
+def test_a_request_behind_the_longest_body_that_is_passed_over_is_answered(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "DRAIN_BYTES_MAX", 1000)
+    with connected(port) as client:
+        client.sendall(post(b"/early", 1000))
+        assert statuses(client.recv(1000)) == [413]
+        client.sendall(b"x" * 1000 + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert statuses(rest_of(client)) == [200]
+
+
 @pytest.mark.parametrize("connection", [b"Connection: close", b"Connection: keep-alive"])
 @pytest.mark.parametrize("length", [DRAIN_BYTES_MAX + 2**20, 10**12])
 def test_an_early_answer_is_read_by_who_sends_a_large_body(port: int, connection: bytes, length: int) -> None:

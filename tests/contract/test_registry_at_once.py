@@ -71,6 +71,8 @@ def test_a_client_that_stands_still_amid_its_body_is_told_so_and_its_upload_goes
             raw.sendall(f"{head}Content-Length: 100\r\n\r\nhello".encode())
             assert raw.recv(1000).startswith(b"HTTP/1.1 408 ")
         monkeypatch.setattr(bodies, "STALL_SECONDS", 60)
-        # Less than a piece had come: nothing of it was staged.
-        answer = client.patch(f"{server.url}{location}", content=b"hello", headers={"content-range": "0-4"})
-        assert (answer.status_code, answer.headers["range"]) == (202, "0-4")
+        # What had come was staged: the client goes on behind it.
+        answer = client.get(f"{server.url}{location}")
+        assert (answer.status_code, answer.headers["range"]) == (204, "0-4")
+        answer = client.patch(f"{server.url}{location}", content=b" world", headers={"content-range": "5-10"})
+        assert (answer.status_code, answer.headers["range"]) == (202, "0-10")
