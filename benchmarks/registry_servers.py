@@ -179,12 +179,17 @@ def token_peer(folder: Path) -> Iterator[Server]:
         yield TokenPeer("docker-registry-token", process_id, port, imported, _libtrust_identity(key))
 
 
+def part(name: str) -> str:
+    """The path of a program that the tests' scripts fetch, once."""
+    script = PROJECT / "tests" / "parts" / f"{name}.sh"
+    return subprocess.run(
+        [script, PROJECT / ".parts" / name], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+
+
 @contextmanager
 def _docker_registry(folder: Path, name: str, options: Mapping[str, object]) -> Iterator[tuple[int, int]]:
-    script = PROJECT / "tests" / "parts" / "docker-registry.sh"
-    program = subprocess.run(
-        [script, PROJECT / ".parts" / "docker-registry"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    program = part("docker-registry")
     port = free_port()
     # As quiet as it can be made: no line for each request, descriptors of blobs cached as Debian has it.
     config = {

@@ -79,7 +79,10 @@ async def delete_manifest(exchange: Exchange, actor: Actor, name: str, reference
 async def get_blob(exchange: Exchange, actor: Actor, name: str, digest_text: str) -> None:
     """GET and HEAD of a blob, whole or a range of it."""
     intake = exchange.services.intake
-    held = await exchange.call(blobs.find, intake.store, intake.blobs, actor, name, Digest(digest_text))
+    wanted = (intake.store, intake.blobs, actor, name, Digest(digest_text))
+    held = blobs.remembered(*wanted)
+    if held is None:
+        held = await exchange.call(blobs.find, *wanted)
     headers = content_headers(held.digest, "application/octet-stream", held.size) | {"accept-ranges": "bytes"}
     if await _is_settled_by_condition(exchange, held.digest):
         return

@@ -41,9 +41,10 @@ def named(connection: Connection, actor: Actor, name: str) -> Repository:
 
 def held(connection: Connection, actor: Actor, name: str) -> Repository:
     """As `named`, and nobody else changes the repository until this write transaction ends."""
-    found = named(connection, actor, name)
-    records.lock(connection, found.ocid)
-    return named(connection, actor, name)
+    found = records.held_by_name(connection, actor.tenancy, name)
+    if found is None:
+        raise not_found()
+    return found
 
 
 def known(connection: Connection, actor: Actor, ocid: str) -> Repository:

@@ -1,5 +1,6 @@
 """Blobs of a repository: there or not, where to read them, and taken out of it."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -11,6 +12,7 @@ from assay.registry import access
 from assay.registry.records import blobs as records
 from assay.registry.records import damage
 from assay.registry.records import manifests as manifest_records
+from assay.registry.records.blobs import Shown
 from assay.registry.records.damage import Content
 from assay.storage import BlobStore, Store
 
@@ -33,13 +35,15 @@ def find(store: Store, blobs: BlobStore, actor: Actor, repository_name: str, dig
     stored bytes are damaged: whoever has the right ones may then push them).
     """
     now = store.clock.now()
+    memory = store.database.memory
+    moment = memory.moment()
     with store.database.read() as connection:
-        repository = access.readable(connection, actor, repository_name, "PullImage", now=now)
-        size = records.shown(connection, repository.ocid, digest, now)
+        repository, lasts = access.lasting(connection, actor, repository_name, "PullImage", now=now)
+        shown = records.shown(connection, repository.ocid, digest, now)
         harm = damage.of(connection, Content.BLOB, digest)
-    if size is None:
+    if shown is None:
         raise _unknown(digest)
-    says = harm.says if harm is not None else wrong_size(size, blobs.size(digest))
+    says = harm.says if harm is not None else wrong_size(shown.size, blobs.size(digest))
     if says:
         log.error("the blob %s is not served: %s", digest, says)
         raise Refused(
@@ -47,7 +51,24 @@ def find(store: Store, blobs: BlobStore, actor: Actor, repository_name: str, dig
             advice="Push it again, which mends it.",
             reason=Reason.BLOB_UNKNOWN,
         )
-    return HeldBlob(digest, size, blobs.path(digest))
+    if lasts:
+        memory.keep(_key(actor, repository_name, digest), shown, moment)
+    return HeldBlob(digest, shown.size, blobs.path(digest))
+
+
+def remembered(store: Store, blobs: BlobStore, actor: Actor, repository_name: str, digest: Digest) -> HeldBlob | None:
+    """What `find` would answer, if it is known without asking the database, and the blob is a local file that is as it
+    should be; None when `find` has to be asked. Errors: Unavailable."""
+    shown = store.database.memory.get(_key(actor, repository_name, digest))
+    if not isinstance(shown, Shown) or (shown.until is not None and shown.until <= store.clock.now()):
+        return None
+    path = blobs.path(digest)
+    return HeldBlob(digest, shown.size, path) if path is not None and blobs.size(digest) == shown.size else None
+
+
+def _key(actor: Actor, repository_name: str, digest: Digest) -> Hashable:
+    """All that the answer depends on beside the rows, the time and the store."""
+    return ("blob", actor.principal, actor.tenancy, actor.address, repository_name, digest)
 
 
 def wrong_size(expected: int, stored: int | None) -> str:

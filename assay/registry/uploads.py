@@ -380,9 +380,9 @@ def _mountable(
         sources = [each for each in found if each is not None and each.lifecycle_state is not LifecycleState.DELETED]
     for source in sources:
         if access.may_pull(connection, actor, source, now=now):
-            size = blob_records.shown(connection, source.ocid, digest, now)
-            if size is not None:
-                return size
+            shown = blob_records.shown(connection, source.ocid, digest, now)
+            if shown is not None:
+                return shown.size
     return None
 
 

@@ -26,6 +26,9 @@ WRITE_WAIT_SECONDS = 30.0
 ALONE_WAIT_SECONDS = 600.0
 _ALONE_POLL_SECONDS = 0.1
 CONNECTIONS_MAX = 24
+#: How much of a SQLite file each connection keeps in memory. One writes at a time; readers have the system's cache too.
+WRITER_CACHE_KIB = 64 * 1024
+READER_CACHE_KIB = 8 * 1024
 #: PostgreSQL advisory lock that begin and publish of a feed revision take exclusively, pushes shared (any constant).
 _PUBLICATION_LOCK = 0x41535341
 
@@ -225,7 +228,8 @@ def _sqlite_engine(path: str, begin: str, *, read_only: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         # FULL: an acknowledged push outlives a power cut, not just a killed process.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+        cache_kib = READER_CACHE_KIB if read_only else WRITER_CACHE_KIB
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache_kib}"):
             cursor.execute(f"PRAGMA {pragma}")
         if read_only:
             cursor.execute("PRAGMA query_only=ON")

@@ -1,4 +1,5 @@
-"""Manifests that are asked for again are answered from memory, and the next request sees every change all the same."""
+"""Manifests and blobs that are asked for again are answered from memory, and the next request sees every change all the
+same."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 from registry_pieces import OCI_MANIFEST, manifest_of
 from registry_server import Account, Server, colleague_of, started
 
-from assay.clock import SECOND, SetClock
+from assay.clock import DAY, HOUR, SECOND, SetClock
 from assay.iam import credentials, identity
 from assay.oci import Digest
-from assay.registry import pulls, repositories
+from assay.registry import blobs, pulls, repositories
 from assay.registry.repositories import RepositoryChanges
 from assay.storage import Store
 
@@ -166,3 +167,95 @@ def test_a_token_that_holds_no_scope_for_it_is_asked_for_another(server: Server,
     warmed(server, server.account)
     elsewhere = server.bearer(f"repository:{server.account.namespace}/team/other:pull")
     assert get(server, {"authorization": f"Bearer {elsewhere}"}).status_code == 401
+
+
+LAYER = b"layer"
+
+
+def get_blob(server: Server, headers: dict[str, str], content: bytes = LAYER) -> httpx.Response:
+    return httpx.get(f"{server.path()}/blobs/{Digest.of(content)}", headers=headers)
+
+
+def warmed_blob(server: Server, account: Account, content: bytes = LAYER) -> dict[str, str]:
+    """As `warmed`, of a blob."""
+    headers = bearer(server, account)
+    assert [get_blob(server, headers, content).content for _ in range(2)] == [content, content]
+    return headers
+
+
+def test_a_blob_is_looked_up_once_while_nobody_changes_anything(
+    server: Server, image: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    find = blobs.find
+
+    def counted(*args: Any) -> blobs.HeldBlob:
+        looked.append("blob")
+        return find(*args)
+
+    monkeypatch.setattr(blobs, "find", counted)
+    headers = bearer(server, server.account)
+    answers = [get_blob(server, headers) for _ in range(3)]
+    assert [answer.content for answer in answers] == [LAYER] * 3
+    assert len(looked) == (1 if server.store.database.is_sqlite else 3)
+
+
+def test_a_deleted_policy_ends_pulls_of_blobs_at_once(server: Server, image: bytes) -> None:
+    headers = warmed_blob(server, reader(server))
+    admin = server.account.actor
+    (policy,) = [
+        each for each in identity.policies.listed(server.store, admin, admin.tenancy).items if each.name == "reader"
+    ]
+    identity.policies.delete(server.store, admin, policy.ocid)
+    assert get_blob(server, headers).status_code == 404
+
+
+def test_a_statement_for_a_time_lets_no_blob_go_after_it(server: Server, image: bytes, clock: SetClock) -> None:
+    headers = warmed_blob(server, reader(server, " where request.utc-timestamp before '2026-08-01T12:00:10Z'"))
+    clock.advance(11 * SECOND)
+    assert get_blob(server, headers).status_code == 404
+
+
+def test_a_blob_that_is_remembered_for_one_is_not_given_to_another(server: Server, image: bytes) -> None:
+    warmed_blob(server, server.account)
+    outsider = colleague_of(server.account, server.store, "outsider")
+    assert get_blob(server, bearer(server, outsider)).status_code == 404
+    assert get_blob(server, {}).status_code == 401
+
+
+def test_a_deleted_blob_is_gone_at_once(server: Server, image: bytes) -> None:
+    with server.client() as client:
+        client.post("/blobs/uploads/", params={"digest": Digest.of(b"loose").text}, content=b"loose")
+        headers = warmed_blob(server, server.account, b"loose")
+        assert client.delete(f"/blobs/{Digest.of(b'loose')}").status_code == 202
+    assert get_blob(server, headers, b"loose").status_code == 404
+
+
+def test_a_blob_that_no_manifest_names_is_shown_no_more_before_it_goes(
+    server: Server, image: bytes, clock: SetClock
+) -> None:
+    """It goes after a day; nobody is told that it is there in the last hour of it."""
+    with server.client() as client:
+        client.post("/blobs/uploads/", params={"digest": Digest.of(b"loose").text}, content=b"loose")
+    clock.advance(DAY - HOUR - 2 * SECOND)
+    headers = warmed_blob(server, server.account, b"loose")
+    clock.advance(SECOND)
+    assert get_blob(server, headers, b"loose").status_code == 200
+    clock.advance(SECOND)
+    assert get_blob(server, headers, b"loose").status_code == 404
+
+
+@pytest.mark.parametrize("harm", ["gone", "shorter"])
+def test_a_remembered_blob_whose_bytes_are_not_what_they_were_is_not_served(
+    server: Server, image: bytes, harm: str
+) -> None:
+    headers = warmed_blob(server, server.account)
+    path = server.blobs.path(Digest.of(LAYER))
+    assert path is not None
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.chmod(0o600)
+        path.write_bytes(LAYER[:-1])
+    answer = get_blob(server, headers)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "BLOB_UNKNOWN")

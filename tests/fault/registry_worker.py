@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from places import NOON
-from registry_acts import SHARED, Ledger, Scene
 from registry_pieces import ACTOR, Room
+from registry_scene import SHARED, Ledger, Scene
 
 from assay.clock import HOUR, MINUTE, Clock, Instant, Site
 from assay.errors import Reason, Refused, Unavailable

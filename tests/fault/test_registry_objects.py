@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 from fault_points import Kind, Points, fail, watched_objects
-from registry_acts import ACTS, Act, Ledger, Scene
-from registry_oracle import emptied, faults
+from registry_acts import ACTS, Act
+from registry_oracle import emptied
 from registry_pieces import Room
+from registry_scene import Ledger, Scene
 from s3_server import S3Server, s3_blobs
 
 from assay.clock import SetClock
 from assay.errors import Unavailable
-from assay.registry.collection.fsck import fsck
 from assay.registry.uploads import Intake
 from assay.storage import Store
 from assay.storage.blobs import s3_bucket
@@ -27,7 +27,9 @@ pytestmark = pytest.mark.real
 IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
 STRIDE = 1 if IS_FULL else 29
 NAMES = (
-    ("push", "push of known blobs", "mount", "expiry and settling", "sweep", "scrub") if IS_FULL else ("push", "sweep")
+    ("push", "push of known blobs", "mount", "arrival of parts", "expiry and settling", "sweep", "scrub")
+    if IS_FULL
+    else ("push", "sweep")
 )
 DATABASES = ["sqlite", "postgres"] if IS_FULL else ["sqlite"]
 #: The pauses before the adapter's own tries, and whether requests go on failing.
@@ -62,11 +64,11 @@ def tried(points: Points, act: Act, scene: Scene, number: int, *, goes_on: bool)
     with points.armed(Kind.OBJECTS, number, fail, goes_on=goes_on):
         has_ended = attempt(act, scene)
     why = f"{act}, {points.struck[:1]} at {number} of {len(points.passed)}"
-    check(scene, why)
+    act.check_order(scene, why)
     if not has_ended:
         assert attempt(act, scene), why
     act.check(scene)
-    check(scene, why)
+    act.check_order(scene, why)
 
 
 def attempt(act: Act, scene: Scene) -> bool:
@@ -77,10 +79,3 @@ def attempt(act: Act, scene: Scene) -> bool:
     except Unavailable:
         return False
     return True
-
-
-def check(scene: Scene, why: str) -> None:
-    """What must hold at any time."""
-    assert faults(scene.room.store.database, scene.room.blobs) == [], why
-    assert list(fsck(scene.room.store, scene.room.blobs)) == [], why
-    scene.check_acknowledged()

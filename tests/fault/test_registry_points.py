@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from fault_points import Kind, Points, fail, watched
-from registry_acts import ACTS, Act, Ledger, Scene
-from registry_oracle import emptied, faults
+from registry_acts import ACTS, Act
+from registry_oracle import emptied
 from registry_pieces import Room
+from registry_scene import Ledger, Scene
 
 from assay.clock import SetClock
 from assay.errors import Unavailable
-from assay.registry.collection import fsck
 from assay.storage import Store
 
 IS_FULL = os.environ.get("ASSAY_TEST_SIZE") == "full"
@@ -49,11 +49,11 @@ def test_an_act_survives_the_failure_of_any_operation(
                     has_ended = attempt(act, scene)
                 why = f"{act}, {points.struck[:1]} at {number} of {len(points.passed)}"
                 if not act.notes_damage:
-                    check(scene, why)
+                    act.check_order(scene, why)
                 if act.notes_damage or not has_ended:
                     assert attempt(act, scene), why
                 act.check(scene)
-                check(scene, why)
+                act.check_order(scene, why)
                 if not points.has_struck:
                     break
             assert not points.has_struck
@@ -67,10 +67,3 @@ def attempt(act: Act, scene: Scene) -> bool:
     except Unavailable:
         return False
     return True
-
-
-def check(scene: Scene, why: str) -> None:
-    """What must hold at any time."""
-    assert faults(scene.room.store.database, scene.room.blobs) == [], why
-    assert list(fsck.fsck(scene.room.store, scene.room.blobs)) == [], why
-    scene.check_acknowledged()

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from registry_acts import Ledger, Scene
 from registry_oracle import faults
 from registry_pieces import ACTOR, Room
+from registry_scene import Ledger, Scene
 from registry_worker import NAMES, SharedClock, opened
 
 from assay.clock import DAY

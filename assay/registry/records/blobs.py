@@ -1,10 +1,14 @@
-"""Statements on blobs: which there are, which repository holds them, how many images have them as a layer."""
+"""Statements on blobs: which there are, which repository holds them, how many images have them as a layer.
+
+Those that every request runs are built once, since building costs most.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, Insert, and_, bindparam, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from assay.clock import HOUR, Instant
 from assay.oci import Digest
@@ -19,6 +23,41 @@ SHOWN_MICROSECONDS_MIN = HOUR
 
 T = TypeVar("T")
 
+_HERE = and_(repository_blob.c.repository == bindparam("place"), repository_blob.c.digest == bindparam("of"))
+_SHOWN = select(repository_blob.c.size, repository_blob.c.time_goes).where(
+    _HERE,
+    repository_blob.c.time_deleted.is_(None),
+    or_(repository_blob.c.time_goes.is_(None), repository_blob.c.time_goes > bindparam("soon")),
+)
+_SHOW = update(repository_blob).where(_HERE, repository_blob.c.time_deleted.is_not(None)).values(time_deleted=None)
+_PUT_OFF = (
+    update(repository_blob)
+    .where(_HERE, repository_blob.c.time_goes.is_not(None))
+    .values(time_goes=bindparam("later", type_=repository_blob.c.time_goes.type))
+)
+
+
+class _Adding(NamedTuple):
+    """The statements that add a blob, and a repository's hold of it."""
+
+    blob: Insert
+    held: ReturningInsert[tuple[str]]
+
+
+_built: dict[str, _Adding] = {}
+
+
+def _adding(connection: Connection) -> _Adding:
+    """Built once for each SQL dialect."""
+    dialect = connection.dialect.name
+    if dialect not in _built:
+        added = insert(connection, blob)
+        _built[dialect] = _Adding(
+            added.on_conflict_do_update(index_elements=[blob.c.digest], set_={"time_unreferenced": None}),
+            insert(connection, repository_blob).on_conflict_do_nothing().returning(repository_blob.c.digest),
+        )
+    return _built[dialect]
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -26,6 +65,14 @@ class Held:
 
     is_new: bool
     is_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The size of a blob that is shown, and until when it is, if nothing changes; None for ever."""
+
+    size: int
+    until: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +97,23 @@ def hold(
 
     It goes again at `goes`, unless a manifest comes to name it. The blob's row is locked until the transaction ends.
     """
-    connection.execute(
-        insert(connection, blob)
-        .values(digest=digest.text, size=size, time_created=now)
-        .on_conflict_do_update(index_elements=[blob.c.digest], set_={"time_unreferenced": None})
-    )
-    added = connection.execute(
-        insert(connection, repository_blob)
-        .values(
-            repository=repository.ocid,
-            digest=digest.text,
-            tenancy=repository.tenancy,
-            compartment=repository.compartment,
-            size=size,
-            layer_uses=0,
-            time_created=now,
-            time_goes=goes,
-        )
-        .on_conflict_do_nothing()
-        .returning(repository_blob.c.digest)
-    ).one_or_none()
-    if added is not None:
+    adding = _adding(connection)
+    connection.execute(adding.blob, {"digest": digest.text, "size": size, "time_created": now})
+    row = {
+        "repository": repository.ocid,
+        "digest": digest.text,
+        "tenancy": repository.tenancy,
+        "compartment": repository.compartment,
+        "size": size,
+        "layer_uses": 0,
+        "time_created": now,
+        "time_goes": goes,
+    }
+    if connection.execute(adding.held, row).one_or_none() is not None:
         return Held(is_new=True)
-    here = and_(repository_blob.c.repository == repository.ocid, repository_blob.c.digest == digest.text)
-    hidden = repository_blob.c.time_deleted.is_not(None)
-    back = connection.execute(update(repository_blob).where(here, hidden).values(time_deleted=None))
-    connection.execute(
-        update(repository_blob).where(here, repository_blob.c.time_goes.is_not(None)).values(time_goes=goes)
-    )
+    at = {"place": repository.ocid, "of": digest.text}
+    back = connection.execute(_SHOW, at)
+    connection.execute(_PUT_OFF, {**at, "later": goes})
     return Held(is_new=False, is_back=back.rowcount == 1)
 
 
@@ -110,16 +146,14 @@ def sizes(connection: Connection, repository: str, digests: Collection[Digest]) 
     return found
 
 
-def shown(connection: Connection, repository: str, digest: Digest, now: Instant) -> int | None:
-    """The size of a blob that the repository holds, serves, and will go on serving for a while."""
-    query = select(repository_blob.c.size).where(
-        repository_blob.c.repository == repository,
-        repository_blob.c.digest == digest.text,
-        repository_blob.c.time_deleted.is_(None),
-        or_(repository_blob.c.time_goes.is_(None), repository_blob.c.time_goes > now + SHOWN_MICROSECONDS_MIN),
-    )
-    found = connection.execute(query).scalar_one_or_none()
-    return int(found) if found is not None else None
+def shown(connection: Connection, repository: str, digest: Digest, now: Instant) -> Shown | None:
+    """A blob that the repository holds, serves, and will go on serving for a while."""
+    asked = {"place": repository, "of": digest.text, "soon": now + SHOWN_MICROSECONDS_MIN}
+    found = connection.execute(_SHOWN, asked).one_or_none()
+    if found is None:
+        return None
+    until = found.time_goes - SHOWN_MICROSECONDS_MIN if found.time_goes is not None else None
+    return Shown(int(found.size), Instant(until) if until is not None else None)
 
 
 def holders(connection: Connection, tenancy: str, digest: Digest, *, rows_max: int) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ _BY_NAME = select(repository).where(
     repository.c.lifecycle_state != LifecycleState.DELETED,
 )
 _BY_OCID = select(repository).where(repository.c.ocid == bindparam("at"), repository.c.tenancy == bindparam("owner"))
+_HELD = _BY_NAME.with_for_update()
 _LOCK = select(repository.c.ocid).where(repository.c.ocid == bindparam("at")).with_for_update()
 _COUNT = (
     update(repository)
@@ -63,6 +64,12 @@ def add(connection: Connection, **values: Any) -> Repository | None:
 def by_name(connection: Connection, tenancy: str, name: str) -> Repository | None:
     """The repository of that name that is not deleted."""
     row = connection.execute(_BY_NAME, {"owner": tenancy, "named": name}).one_or_none()
+    return _repository(row) if row is not None else None
+
+
+def held_by_name(connection: Connection, tenancy: str, name: str) -> Repository | None:
+    """As `by_name`, and its row is held as `lock` does; what is returned is as it stands once it is held."""
+    row = connection.execute(_HELD, {"owner": tenancy, "named": name}).one_or_none()
     return _repository(row) if row is not None else None
 
 
