@@ -27,7 +27,7 @@ ALONE_WAIT_SECONDS = 600.0
 _ALONE_POLL_SECONDS = 0.1
 CONNECTIONS_MAX = 24
 #: How much of a SQLite file each connection keeps in memory. One writes at a time; readers have the system's cache too.
-WRITER_CACHE_KIB = 64 * 1024
+WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 8 * 1024
 #: PostgreSQL advisory lock that begin and publish of a feed revision take exclusively, pushes shared (any constant).
 _PUBLICATION_LOCK = 0x41535341
