@@ -18,7 +18,7 @@ from assay.registry.collection.pace import Pace
 from assay.registry.collection.purge import purge
 from assay.registry.collection.scrub import Scrubbed, scrub
 from assay.registry.collection.sweep import Swept, sweep
-from assay.storage import Store, metadata
+from assay.storage import FolderBlobs, Store, metadata
 
 GRACE = GRACE_MICROSECONDS_MIN
 NOTHING = Swept(blobs=0, blob_bytes=0, strays=0, staged=0)
@@ -259,6 +259,33 @@ def test_the_check_finds_what_does_not_agree(room: Room, case: str) -> None:
     change(room.store, statement)
     found = [finding.says for finding in checked(room)]
     assert any(says in each for each in found), found
+
+
+@pytest.mark.parametrize("which", [0, 5, 11])
+@pytest.mark.parametrize("harm", ["gone", "longer"])
+def test_the_check_reads_the_list_of_the_store_and_asks_for_no_blob_that_is_well(
+    room: Room, monkeypatch: pytest.MonkeyPatch, which: int, harm: str
+) -> None:
+    digests = sorted((room.push_blob(f"blob {number}".encode()) for number in range(12)), key=str)
+    asked: list[Digest] = []
+    size = FolderBlobs.size
+
+    def counted(blobs: FolderBlobs, digest: Digest) -> int | None:
+        asked.append(digest)
+        return size(blobs, digest)
+
+    monkeypatch.setattr(FolderBlobs, "size", counted)
+    assert (checked(room), asked) == ([], [])
+    path = room.blobs.path(digests[which])
+    assert path is not None
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.chmod(0o600)
+        path.write_bytes(b"what is longer")
+    [finding] = checked(room)
+    assert (finding.subject, set(asked)) == (digests[which].text, {digests[which]})
+    assert ("missing" in finding.says) is (harm == "gone")
 
 
 def test_counts_can_be_repaired(room: Room) -> None:

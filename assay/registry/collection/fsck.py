@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
+from assay.oci import Digest
 from assay.registry.blobs import wrong_size
 from assay.registry.claims import GRACE_MICROSECONDS
 from assay.registry.collection import sweep
@@ -125,13 +126,34 @@ def _repair(store: Store, ocid: str) -> None:
         records.set_counts(connection, ocid, records.counts_summed(connection, ocid))
 
 
+class _Listed:
+    """What the blob store lists, to be asked for digests in their order: a store far away is not asked for each."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._sizes = _sizes(blobs)
+        self._next = next(self._sizes, None)
+
+    def size(self, digest: Digest) -> int | None:
+        """The size that was listed; None where the blob was not, as yet."""
+        while self._next is not None and self._next[0] < digest.text:
+            self._next = next(self._sizes, None)
+        return self._next[1] if self._next is not None and self._next[0] == digest.text else None
+
+
+def _sizes(blobs: BlobStore) -> Iterator[tuple[str, int]]:
+    page = blobs.stored()
+    while page:
+        yield from ((kept.digest.text, kept.size) for kept in page)
+        page = blobs.stored(page[-1].digest)
+
+
 def _rows_without_bytes(store: Store, blobs: BlobStore) -> Iterator[Finding]:
-    after = ""
+    after, listed = "", _Listed(blobs)
     while True:
         with store.database.read() as connection:
             page = scrubbing.blobs_after(connection, after, rows_max=PAGE_ROWS)
         for digest, size in page:
-            if blobs.size(digest) == size:
+            if listed.size(digest) == size or blobs.size(digest) == size:
                 continue
             # Again, with the row locked: collection takes bytes and row in one transaction.
             with store.database.write() as connection:
