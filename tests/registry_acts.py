@@ -82,7 +82,7 @@ def push(scene: Scene) -> None:
 
 def mount(scene: Scene) -> None:
     """Push an image whose common layer is mounted."""
-    size = uploads.mount(scene.room.intake, scene.actor, scene.name, Digest.of(SHARED), source_name=ELSEWHERE)
+    size = blobs.mount(scene.room.intake, scene.actor, scene.name, Digest.of(SHARED), source_name=ELSEWHERE)
     assert size == len(SHARED)
     scene.push_image("v1")
 

@@ -215,7 +215,7 @@ class Client:
         is_there = shown[other] if source else any(shown.values())
         model = self.world.of(self.actor, name)
         try:
-            size = uploads.mount(self.world.room.intake, self.actor, name, Digest.of(blob), source_name=source)
+            size = blobs.mount(self.world.room.intake, self.actor, name, Digest.of(blob), source_name=source)
         except Refused as refusal:
             if refusal.reason is not Reason.QUOTA_EXCEEDED or model.has_room(blob) or not is_there:
                 raise
@@ -308,7 +308,7 @@ class Client:
                 assert said is Reason.MANIFEST_UNKNOWN
         for digest in other.blobs:
             if not any(digest in model.blobs for model in own):
-                assert uploads.mount(room.intake, self.actor, name, digest, source_name=None) is None
+                assert blobs.mount(room.intake, self.actor, name, digest, source_name=None) is None
                 said = refused(lambda d=digest: blobs.find(room.store, room.blobs, self.actor, name, d))
                 assert said is Reason.BLOB_UNKNOWN
         for ocid in other.images:

@@ -235,7 +235,7 @@ def _events(wire: _WireRange) -> tuple[Event, ...]:
         raise _refused(f"a range has the type {wire.type[:40]!r}")
     try:
         items = _EVENTS.decode(wire.events)
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as fault:  # text that is no UTF-8 is a ValueError
         raise _refused(f"the events of a range do not follow the OSV schema: {str(fault)[:200]}") from fault
     events: list[Event] = []
     for item in items:

@@ -14,7 +14,7 @@ from assay.http.receiving import BODY_READER, BodyReader
 from assay.iam import Actor
 from assay.iam.credentials.registry_tokens import Scope
 from assay.oci import Digest, is_repository_name
-from assay.registry import uploads
+from assay.registry import blobs, uploads
 from assay.registry.model import Upload
 from assay.registry.uploads import Writer
 
@@ -114,7 +114,7 @@ async def _mounted(exchange: Exchange, actor: Actor, name: str, digest: Digest) 
         namespace, _, source = source.partition("/")
         if namespace != exchange.repository.partition("/")[0]:
             return False
-    size = await exchange.call(uploads.mount, exchange.services.intake, actor, name, digest, source_name=source)
+    size = await exchange.call(blobs.mount, exchange.services.intake, actor, name, digest, source_name=source)
     if size is None:
         return False
     await exchange.reply(201, _blob_headers(exchange, digest))

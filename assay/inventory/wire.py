@@ -100,7 +100,7 @@ def receive_answer(at: socket.socket) -> Answer:
         raise Corrupt("A layer reader's answer is longer than an answer can be.")
     try:
         return _answers.decode(_exactly(at, length))
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Corrupt("A layer reader's answer can't be read.") from fault
 
 

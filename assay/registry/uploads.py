@@ -3,14 +3,14 @@
     begin ─▶ resume, append …, acknowledge ─▶ finish
                                            ─▶ cancel, or expire
 
-`begin` and `finish` check the permission; `append` takes at most a mebibyte, touches no row and asks nobody. What a
-client was told to be staged stands in the row, with the mark by which the blob store finds it: of two requests that
-write at once, in whatever processes, one is acknowledged, and each hashes and publishes its own bytes. The running
-hash is kept in memory as a cache: where it is lost (a restart, another process) the staged bytes are hashed again when
-the upload ends. Blobs are written before rows that name them, and never inside a transaction.
+Every verb checks the permission; `append` takes at most a mebibyte, touches no row and asks nobody. What a client was
+told to be staged stands in the row, with the mark by which the blob store finds it: of two requests that write at once,
+in whatever processes, one is acknowledged, and each hashes and publishes its own bytes. The running hash is a cache in
+memory: where it is lost (a restart, another process) the staged bytes are hashed again when the upload ends. Blobs are
+written before rows that name them, and never inside a transaction.
 
-Audited is what comes of an upload: one row for the blob that a repository holds from then on. A session that begins,
-grows, or ends without a blob changes nothing that anybody else can see, and leaves no row; denied attempts leave one.
+Audited is what comes of an upload, one row for the blob that a repository holds from then on, and each denial. A
+session changes nothing that anybody else can see.
 """
 
 import hashlib
@@ -27,16 +27,12 @@ from sqlalchemy import Connection
 
 from assay.clock import DAY, Instant
 from assay.errors import Reason, Refused
-from assay.iam import Act, Actor, Target, perform
+from assay.iam import Act, Actor, Target, authorize, perform
 from assay.oci import Digest
 from assay.registry import access, claims, followers, repositories
 from assay.registry.followers import Nobody, UploadFollower
-from assay.registry.model import LifecycleState, StoredBlob, Upload
-from assay.registry.records import blobs as blob_records
-from assay.registry.records import collecting, damage
-from assay.registry.records import repositories as repository_records
+from assay.registry.model import StoredBlob, Upload
 from assay.registry.records import uploads as records
-from assay.registry.records.damage import Content
 from assay.registry.rules import quotas
 from assay.storage import BlobStore, Store
 
@@ -49,7 +45,6 @@ IDLE_MICROSECONDS = DAY
 #: A running hash is some hundred bytes; the oldest are forgotten first, and made anew from the staged bytes.
 HASHES_MAX = 4_096
 _EXPIRE_ROWS_MAX = 100
-_MOUNT_LOOK_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +126,7 @@ def begin(intake: Intake, actor: Actor, repository_name: str, *, algorithm: str 
         records.add(act.connection, repository, begun)
         return begun
 
-    locate = _target(actor, repository_name)
+    locate = target(actor, repository_name)
     begun = perform(intake.store, actor, "PushImage", locate=locate, change=change, is_recorded=False)
     # After the row: a staged file that no row names would never be found again.
     intake.blobs.begin(begun.id)
@@ -259,11 +254,11 @@ def finish(intake: Intake, actor: Actor, repository_name: str, writer: Writer, d
 
     def change(act: Act) -> StoredBlob:
         claim.require(act.now)
-        held = _hold(intake, act, repository_name, StoredBlob(digest, size))
+        held = hold(intake, act, repository_name, StoredBlob(digest, size))
         records.remove(act.connection, upload)
         return held
 
-    perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change)
+    perform(intake.store, actor, "PushImage", locate=target(actor, repository_name), change=change)
     followers.tell(intake.follower.published, upload, digest, size)
     return size
 
@@ -280,34 +275,6 @@ def expire(intake: Intake) -> int:
     for upload in over:
         _forget(intake, upload)
     return len(over)
-
-
-def mount(intake: Intake, actor: Actor, repository_name: str, digest: Digest, *, source_name: str | None) -> int | None:
-    """Let a repository hold a blob that another one of the tenancy holds; its size, None when there is none to mount.
-
-    Only from repositories that the actor may pull from: `source_name`, or any when it is None.
-    Errors: Refused (NOT_FOUND).
-    """
-    repositories.on_push(intake.store, actor, repository_name)
-    with intake.store.database.read() as connection:
-        if _mountable(connection, actor, digest, source_name, intake.store.clock.now()) is None:
-            return None
-
-    def change(act: Act) -> StoredBlob:
-        access.held(act.connection, actor, repository_name)
-        # With the blob's row locked collection sees where it is mounted from, or already where it is mounted to.
-        is_there = collecting.lock_blob(act.connection, digest)
-        size = _mountable(act.connection, actor, digest, source_name, act.now) if is_there else None
-        if size is None:
-            raise Refused(f"The blob {digest} has gone.", advice="Push it.", reason=Reason.BLOB_UNKNOWN)
-        return _hold(intake, act, repository_name, StoredBlob(digest, size))
-
-    try:
-        return perform(intake.store, actor, "PushImage", locate=_target(actor, repository_name), change=change).size
-    except Refused as refusal:
-        if refusal.reason is not Reason.BLOB_UNKNOWN:
-            raise
-        return None
 
 
 def out_of_order(acknowledged: int) -> Refused:
@@ -334,8 +301,11 @@ def _require_room(intake: Intake, act: Act) -> None:
             )
 
 
-def _hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
-    """Let the repository hold a stored blob, in the transaction of a push; what is audited of it."""
+def hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> StoredBlob:
+    """Let a repository hold a stored blob, in the transaction of a push; what is audited of it.
+
+    Errors: Refused (NOT_FOUND, QUOTA_EXCEEDED).
+    """
     repository = access.held(act.connection, act.actor, repository_name)
     held = claims.hold(act.connection, repository, blob, act.now, unused_microseconds=intake.unused_microseconds)
     quotas.require_bytes(act.connection, act.actor, repository)
@@ -343,12 +313,14 @@ def _hold(intake: Intake, act: Act, repository_name: str, blob: StoredBlob) -> S
 
 
 def _named(intake: Intake, actor: Actor, repository_name: str, upload: str) -> Upload:
-    """An upload by its id. Errors: Refused (UPLOAD_UNKNOWN)."""
+    """An upload by its id. Errors: Refused (UPLOAD_UNKNOWN; NOT_FOUND for who may push no more)."""
     with intake.store.database.read() as connection:
         found = records.of_repository(connection, actor.tenancy, repository_name, upload)
-    # Whoever began it was allowed to; nobody else has any business with it.
-    if found is None or found.started_by != access.name_of(actor):
-        raise Refused("There is no such upload.", advice="Begin a new upload.", reason=Reason.UPLOAD_UNKNOWN)
+        # Whoever began it was allowed to then; nobody else has any business with it.
+        if found is None or found.started_by != access.name_of(actor):
+            raise Refused("There is no such upload.", advice="Begin a new upload.", reason=Reason.UPLOAD_UNKNOWN)
+        place = target(actor, repository_name)(connection)
+        authorize(connection, actor, "PushImage", place, now=intake.store.clock.now())
     return found
 
 
@@ -366,27 +338,8 @@ def _promise(intake: Intake, upload: Upload, staged: int, mark: str) -> Upload:
     return promised
 
 
-def _mountable(
-    connection: Connection, actor: Actor, digest: Digest, source_name: str | None, now: Instant
-) -> int | None:
-    if damage.of(connection, Content.BLOB, digest) is not None:
-        return None
-    if source_name is not None:
-        named = repository_records.by_name(connection, actor.tenancy, source_name)
-        sources = [named] if named is not None else []
-    else:
-        holders = blob_records.holders(connection, actor.tenancy, digest, rows_max=_MOUNT_LOOK_MAX)
-        found = (repository_records.by_ocid(connection, actor.tenancy, holder) for holder in holders)
-        sources = [each for each in found if each is not None and each.lifecycle_state is not LifecycleState.DELETED]
-    for source in sources:
-        if access.may_pull(connection, actor, source, now=now):
-            shown = blob_records.shown(connection, source.ocid, digest, now)
-            if shown is not None:
-                return shown.size
-    return None
-
-
-def _target(actor: Actor, repository_name: str) -> Callable[[Connection], Target]:
+def target(actor: Actor, repository_name: str) -> Callable[[Connection], Target]:
+    """What a push into a repository acts on, to be looked up in its transaction."""
     return lambda connection: access.target_of(access.named(connection, actor, repository_name))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from assay.clock import DAY, HOUR, SetClock
 from assay.oci import Digest
-from assay.registry import blobs, pulls, removals, uploads
+from assay.registry import blobs, pulls, removals
 from assay.registry.claims import GRACE_MICROSECONDS_MIN
 from assay.registry.collection.fsck import fsck
 from assay.registry.collection.purge import _purge_blobs_of, purge
@@ -117,7 +117,7 @@ def test_a_mount_that_commits_while_its_source_goes_keeps_the_blob(room: Room, c
 
     def mount() -> None:
         clock.advance(-2 * HOUR)
-        sizes.append(uploads.mount(room.intake, ACTOR, "team/app", LAYER, source_name="team/gone"))
+        sizes.append(blobs.mount(room.intake, ACTOR, "team/app", LAYER, source_name="team/gone"))
 
     clock.advance(2 * HOUR)
     with before(room.store.database, "SELECT blob.digest … FOR UPDATE", mount):
@@ -140,7 +140,7 @@ def test_a_mount_sees_that_its_source_went_before_it_held_the_blob(room: Room, c
             collect(room)
 
     with before(room.store.database, "SELECT blob.digest … FOR UPDATE", much_later):
-        assert uploads.mount(room.intake, ACTOR, "team/app", LAYER, source_name="team/gone") is None
+        assert blobs.mount(room.intake, ACTOR, "team/app", LAYER, source_name="team/gone") is None
     assert room.blobs.size(LAYER) is None
     assert agrees(room)
 

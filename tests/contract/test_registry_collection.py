@@ -161,7 +161,7 @@ def test_a_damaged_blob_is_found_not_served_and_mended_by_a_push(room: Room, con
     with pytest.raises(Refused, match="damaged") as refusal:
         blobs.find(room.store, room.blobs, ACTOR, "team/app", LAYER)
     assert refusal.value.reason is Reason.BLOB_UNKNOWN, "so that clients send it again"
-    assert uploads.mount(room.intake, ACTOR, "team/new", LAYER, source_name="team/app") is None
+    assert blobs.mount(room.intake, ACTOR, "team/new", LAYER, source_name="team/app") is None
     assert any(finding.subject == LAYER.text for finding in checked(room))
     with pytest.raises(Refused) as refusal:
         room.put(manifest_of(b'{"seed": "one"}', [b"layer of one"]), "v2")

@@ -17,6 +17,7 @@ from registry_pieces import (
     index_of,
     manifest_of,
 )
+from sqlalchemy import event
 
 from assay.clock import SECOND, SetClock
 from assay.errors import Reason, Refused
@@ -164,6 +165,26 @@ def test_an_index_that_comes_late_takes_in_images_that_no_tag_ever_named(room: R
     again = room.put(content, Digest.of(content))
     assert again.image == ""
     assert room.put(tagged_content, Digest.of(tagged_content)).image == tagged.image
+
+
+def test_an_index_that_names_one_image_a_thousand_times_costs_no_more_statements_than_one_that_names_it_twice(
+    room: Room,
+) -> None:
+    _, content = room.push_image("child")
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    engine = room.store.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        room.put(index_of(*[(content, "amd64")] * 2), "few")
+        few = len(asked)
+        room.put(index_of(*[(content, "amd64")] * 1000), "many")
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert (few > 0, len(asked)) == (True, 2 * few)
 
 
 def test_a_tag_makes_a_child_of_an_index_an_image_of_its_own(room: Room) -> None:

@@ -10,7 +10,7 @@ from registry_pieces import Room
 from assay.errors import Reason, Refused
 from assay.iam import Actor, Principal, PrincipalKind
 from assay.iam.identity import compartments, first_start
-from assay.registry import removals, repositories, uploads
+from assay.registry import blobs, removals, repositories, uploads
 from assay.registry.repositories import RepositoryDetails
 from assay.registry.rules import quotas
 from assay.registry.rules.model import Extent, Limits
@@ -109,11 +109,11 @@ def test_a_mount_counts_like_a_push(place: Place) -> None:
     place.limit(place.in_team, bytes_max=9)
     digest = place.room.push_blob(BLOB, "below/app", place.actor)
     with pytest.raises(Refused) as refusal:
-        uploads.mount(place.room.intake, place.actor, "team/app", digest, source_name="below/app")
+        blobs.mount(place.room.intake, place.actor, "team/app", digest, source_name="below/app")
     assert refusal.value.reason is Reason.QUOTA_EXCEEDED
     assert place.used(place.in_team) == 0
     place.limit(place.in_team, bytes_max=10)
-    assert uploads.mount(place.room.intake, place.actor, "team/app", digest, source_name="below/app") == 10
+    assert blobs.mount(place.room.intake, place.actor, "team/app", digest, source_name="below/app") == 10
 
 
 def test_a_quota_below_what_is_there_refuses_only_what_comes(place: Place) -> None:

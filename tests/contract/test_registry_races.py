@@ -213,7 +213,7 @@ def test_collection_between_any_two_steps_of_a_mount_loses_nothing(
                 collect(room)
 
         between.at(number, much_later)
-        size = uploads.mount(room.intake, ACTOR, "team/app", LAYER, source_name=source)
+        size = blobs.mount(room.intake, ACTOR, "team/app", LAYER, source_name=source)
         between.end()
         mounted.append(size)
         if not between.has_acted:

@@ -15,7 +15,7 @@ from assay.clock import DAY, HOUR, SetClock
 from assay.errors import Reason, Refused
 from assay.events import PartArrived
 from assay.oci import Digest
-from assay.registry import blobs, images, pulls, removals, uploads
+from assay.registry import blobs, images, pulls, removals
 from assay.registry.claims import GRACE_MICROSECONDS_MIN
 from assay.registry.collection.fsck import fsck
 from assay.registry.collection.purge import purge
@@ -109,7 +109,7 @@ def test_a_mounted_layer_is_counted_and_what_was_deleted_grows_too(room: Room, c
     room.push_image("there", layers=[BASE], repository="team/other")
     pushed = put(room, IMAGE, "v1")
     removals.delete(room.store, ACTOR, pushed.image)
-    assert uploads.mount(room.intake, ACTOR, "team/app", Digest.of(BASE), source_name="team/other") == 10
+    assert blobs.mount(room.intake, ACTOR, "team/app", Digest.of(BASE), source_name="team/other") == 10
     assert counts(room) == (0, 1, 10, 10)
     assert room.facts(PartArrived) == []
     check(room)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from registry_pieces import ACTOR, STRANGER, Room
+from registry_server import account_of, colleague_of
 
 from assay.clock import DAY, SetClock
 from assay.errors import Reason, Refused, Unavailable
-from assay.iam import Actor, Principal, PrincipalKind
+from assay.iam import Actor, Principal, PrincipalKind, identity
 from assay.oci import Digest
 from assay.registry import blobs, uploads
 from assay.registry.uploads import APPEND_BYTES_MAX, Intake
@@ -347,9 +348,9 @@ def test_the_same_blob_pushed_by_several_is_stored_once(room: Room) -> None:
 
 def test_a_blob_is_mounted_from_a_repository_of_the_tenancy(room: Room) -> None:
     digest = room.push_blob(CONTENT, "team/source")
-    assert uploads.mount(room.intake, ACTOR, REPOSITORY, digest, source_name="team/source") == len(CONTENT)
+    assert blobs.mount(room.intake, ACTOR, REPOSITORY, digest, source_name="team/source") == len(CONTENT)
     assert blobs.find(room.store, room.blobs, ACTOR, REPOSITORY, digest).size == len(CONTENT)
-    assert uploads.mount(room.intake, ACTOR, "team/third", digest, source_name=None) == len(CONTENT)
+    assert blobs.mount(room.intake, ACTOR, "team/third", digest, source_name=None) == len(CONTENT)
     assert room.repository("team/third").stored_bytes == len(CONTENT)
 
 
@@ -357,7 +358,49 @@ def test_nothing_is_mounted_that_the_caller_could_not_pull(room: Room) -> None:
     digest = room.push_blob(CONTENT, "team/source", STRANGER)
     room.push_blob(b"other", "team/source")
     for source in ("team/source", "team/nowhere", None):
-        assert uploads.mount(room.intake, ACTOR, REPOSITORY, digest, source_name=source) is None
+        assert blobs.mount(room.intake, ACTOR, REPOSITORY, digest, source_name=source) is None
+
+
+@pytest.mark.parametrize("harm", ["gone", "shorter"])
+@pytest.mark.parametrize("source", ["team/source", None])
+def test_a_blob_whose_bytes_are_not_there_is_not_mounted(room: Room, harm: str, source: str | None) -> None:
+    digest = room.push_blob(CONTENT, "team/source")
+    path = room.blobs.path(digest)
+    assert path is not None
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.chmod(0o600)
+        path.write_bytes(CONTENT[:-1])
+    assert blobs.mount(room.intake, ACTOR, REPOSITORY, digest, source_name=source) is None
+    room.push_blob(CONTENT)
+    assert blobs.mount(room.intake, ACTOR, "team/third", digest, source_name=source) == len(CONTENT)
+
+
+def test_who_may_push_no_more_writes_no_more_and_loses_nothing_of_what_was_acknowledged(room: Room) -> None:
+    owner = account_of(room.store, "tests")
+    statement = "allow group pusher to manage repos in tenancy"
+    pusher = colleague_of(owner, room.store, "pusher", statement).actor
+    upload = uploads.begin(room.intake, pusher, REPOSITORY).id
+    writer = uploads.resume(room.intake, pusher, REPOSITORY, upload)
+    writer.append(CONTENT[:100])
+    writer.acknowledge()
+    writer.release()
+    admin = owner.actor
+    (policy,) = [
+        each for each in identity.policies.listed(room.store, admin, admin.tenancy).items if each.name == "pusher"
+    ]
+    identity.policies.delete(room.store, admin, policy.ocid)
+    for verb in (uploads.status, uploads.resume, uploads.cancel):
+        with pytest.raises(Refused) as refusal:
+            verb(room.intake, pusher, REPOSITORY, upload)
+        assert refusal.value.reason is Reason.NOT_FOUND
+    identity.policies.create(room.store, admin, admin.tenancy, "pusher", [statement], "tests")
+    assert uploads.status(room.intake, pusher, REPOSITORY, upload).acknowledged == 100
+    writer = uploads.resume(room.intake, pusher, REPOSITORY, upload, start=100)
+    writer.append(CONTENT[100:])
+    assert uploads.finish(room.intake, pusher, REPOSITORY, writer, Digest.of(CONTENT)) == len(CONTENT)
+    writer.release()
 
 
 def test_a_blob_known_to_another_repository_is_unknown_here(room: Room) -> None:

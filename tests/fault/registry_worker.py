@@ -21,7 +21,7 @@ from registry_scene import SHARED, Ledger, Scene
 from assay.clock import HOUR, MINUTE, Clock, Instant, Site
 from assay.errors import Reason, Refused, Unavailable
 from assay.oci import Digest
-from assay.registry import removals, uploads
+from assay.registry import blobs, removals, uploads
 from assay.registry.collection.purge import purge
 from assay.registry.collection.sweep import sweep
 from assay.secret import Secret
@@ -81,7 +81,7 @@ class Client:
         for _ in range(TRIES_MAX):
             try:
                 with contextlib.suppress(Unavailable):
-                    uploads.mount(scene.room.intake, ACTOR, scene.name, Digest.of(SHARED), source_name=None)
+                    blobs.mount(scene.room.intake, ACTOR, scene.name, Digest.of(SHARED), source_name=None)
                 scene.push_image(f"t{seed}", seed)
             except Unavailable:
                 continue

@@ -54,6 +54,12 @@ def test_a_record_with_some_bytes_changed(edits: list[tuple[int, int]]) -> None:
     read(edited(RECORD, edits))
 
 
+@pytest.mark.parametrize("value", [0, 0x22, 0x5C, 0x80, 0xFF])
+def test_a_record_with_any_one_byte_changed_to_one_that_ends_or_is_no_text(value: int) -> None:
+    for place in range(len(RECORD)):
+        read(edited(RECORD, [(place, value)]))
+
+
 @pytest.mark.parametrize("member", [*list(json.loads(RECORD)), "withdrawn", "published", "upstream", "summary"])
 @given(value=JSON)
 def test_a_record_with_anything_as_one_of_its_members(member: str, value: Any) -> None:

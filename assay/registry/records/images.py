@@ -9,6 +9,7 @@ from assay.clock import Instant
 from assay.oci import Digest
 from assay.registry.model import Image, ImageFilter, LifecycleState, Order, Pulls, Version
 from assay.registry.records import tags
+from assay.registry.records.blobs import in_runs
 from assay.registry.records.repositories import behind, sort
 from assay.registry.records.tables import image, repository, tag
 
@@ -47,9 +48,16 @@ def stands(connection: Connection, tenancy: str, ocid: str) -> bool:
 
 
 def untagged_of(connection: Connection, repository_ocid: str, digests: Collection[Digest]) -> tuple[Image, ...]:
-    """The available images among `digests` that no tag has ever named."""
-    found = (available(connection, repository_ocid, digest) for digest in digests)
-    return tuple(each for each in found if each is not None and not each.versions and not each.last_version)
+    """The available images among `digests` that no tag has ever named, each once."""
+    is_tagged = exists().where(tag.c.repository == image.c.repository, tag.c.digest == image.c.digest)
+    query = _selected().where(
+        image.c.repository == repository_ocid,
+        image.c.lifecycle_state == LifecycleState.AVAILABLE,
+        image.c.last_version == "",
+        ~is_tagged,
+    )
+    runs = in_runs({digest.text for digest in digests})
+    return tuple(each for run in runs for each in _all(connection, query.where(image.c.digest.in_(run))))
 
 
 def change(connection: Connection, ocid: str, **values: Any) -> None:
