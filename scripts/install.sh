@@ -8,12 +8,12 @@ have() { command -v "$1" >/dev/null 2>&1; }
 wanted=()
 python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
 case $1 in
-python) ;;
+python | bench) ;;
 demo)
     have skopeo || wanted+=(skopeo)
     have dpkg-deb || wanted+=(dpkg)
     ;;
-oci-walk | bench) have skopeo || wanted+=(skopeo) ;;
+oci-walk) have skopeo || wanted+=(skopeo) ;;
 test)
     have skopeo || wanted+=(skopeo)
     have podman || wanted+=(podman)

@@ -93,6 +93,13 @@ def colleague_of(account: Account, store: Store, name: str, *statements: str) ->
     return Account(theirs, account.namespace, f"{account.namespace}/{name}", token.reveal())
 
 
+def withdraw(account: Account, store: Store, name: str) -> None:
+    """Take away what the statements of a colleague of that name allow."""
+    policies = identity.policies.listed(store, account.actor, account.actor.tenancy).items
+    (policy,) = [each for each in policies if each.name == name]
+    identity.policies.delete(store, account.actor, policy.ocid)
+
+
 @contextmanager
 def started(store: Store, folder: Path, account: Account | None = None, **settings: Any) -> Iterator[Server]:
     """Start a server on a store, and stop it. `settings` go to uvicorn; `intake` to uploads, `services` to the door.

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from registry_pieces import OCI_MANIFEST, manifest_of
-from registry_server import Account, Server, colleague_of, started
+from registry_server import Account, Server, colleague_of, started, withdraw
 
 from assay.clock import DAY, HOUR, SECOND, SetClock
-from assay.iam import credentials, identity
+from assay.iam import credentials
 from assay.oci import Digest
 from assay.registry import blobs, pulls, repositories
 from assay.registry.repositories import RepositoryChanges
@@ -112,11 +112,7 @@ def test_a_deleted_tag_is_gone_at_once(server: Server, image: bytes) -> None:
 
 def test_a_deleted_policy_ends_it_at_once(server: Server, image: bytes) -> None:
     headers = warmed(server, reader(server))
-    admin = server.account.actor
-    (policy,) = [
-        each for each in identity.policies.listed(server.store, admin, admin.tenancy).items if each.name == "reader"
-    ]
-    identity.policies.delete(server.store, admin, policy.ocid)
+    withdraw(server.account, server.store, "reader")
     assert get(server, headers).status_code == 404
 
 
@@ -202,11 +198,7 @@ def test_a_blob_is_looked_up_once_while_nobody_changes_anything(
 
 def test_a_deleted_policy_ends_pulls_of_blobs_at_once(server: Server, image: bytes) -> None:
     headers = warmed_blob(server, reader(server))
-    admin = server.account.actor
-    (policy,) = [
-        each for each in identity.policies.listed(server.store, admin, admin.tenancy).items if each.name == "reader"
-    ]
-    identity.policies.delete(server.store, admin, policy.ocid)
+    withdraw(server.account, server.store, "reader")
     assert get_blob(server, headers).status_code == 404
 
 

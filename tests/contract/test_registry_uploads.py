@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from registry_pieces import ACTOR, STRANGER, Room
-from registry_server import account_of, colleague_of
+from registry_server import account_of, colleague_of, withdraw
 
 from assay.clock import DAY, SetClock
 from assay.errors import Reason, Refused, Unavailable
@@ -386,16 +386,12 @@ def test_who_may_push_no_more_writes_no_more_and_loses_nothing_of_what_was_ackno
     writer.append(CONTENT[:100])
     writer.acknowledge()
     writer.release()
-    admin = owner.actor
-    (policy,) = [
-        each for each in identity.policies.listed(room.store, admin, admin.tenancy).items if each.name == "pusher"
-    ]
-    identity.policies.delete(room.store, admin, policy.ocid)
+    withdraw(owner, room.store, "pusher")
     for verb in (uploads.status, uploads.resume, uploads.cancel):
         with pytest.raises(Refused) as refusal:
             verb(room.intake, pusher, REPOSITORY, upload)
         assert refusal.value.reason is Reason.NOT_FOUND
-    identity.policies.create(room.store, admin, admin.tenancy, "pusher", [statement], "tests")
+    identity.policies.create(room.store, owner.actor, owner.actor.tenancy, "pusher", [statement], "tests")
     assert uploads.status(room.intake, pusher, REPOSITORY, upload).acknowledged == 100
     writer = uploads.resume(room.intake, pusher, REPOSITORY, upload, start=100)
     writer.append(CONTENT[100:])
